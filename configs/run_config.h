@@ -1,0 +1,135 @@
+// What a run is, as plain values: seed, model, diffusion, data, optimizer, averages, schedule.
+//
+// Fields and defaults are those of run_config.proto, which documents them. A RunConfig that came
+// from LoadRunConfig is valid: all values in range, and together possible.
+#ifndef LANGEVIN_CONFIGS_RUN_CONFIG_H_
+#define LANGEVIN_CONFIGS_RUN_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "configs/unet_config.h"
+#include "core/base/file_system.h"
+
+namespace langevin::configs {
+
+enum class BetaSchedule { kLinear, kScaledLinear, kCosine };
+enum class Prediction { kEpsilon, kSample, kVPrediction };
+enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay };
+enum class Precision { kFp32, kBf16 };
+enum class Backend { kAuto, kMpi, kNccl };
+enum class Reduction { kOrdered, kFast };
+
+struct DdpmConfig {
+  int64_t num_train_timesteps = 1000;
+  BetaSchedule beta_schedule = BetaSchedule::kLinear;
+  double beta_start = 1e-4;
+  double beta_end = 0.02;
+  Prediction prediction = Prediction::kEpsilon;
+  bool clip_sample = true;
+
+  friend bool operator==(const DdpmConfig&, const DdpmConfig&) = default;
+};
+
+struct AugmentConfig {
+  bool horizontal_flip = false;
+
+  friend bool operator==(const AugmentConfig&, const AugmentConfig&) = default;
+};
+
+struct DataConfig {
+  AugmentConfig augment;
+  int loader_threads = 1;
+  int prefetch = 4;
+  bool verify_checksums = true;
+};
+
+struct OptimizerConfig {
+  double learning_rate = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;
+  double clip_norm = 1;
+  int64_t warmup_images = 0;
+  LearningRateSchedule schedule = LearningRateSchedule::kConstant;
+};
+
+struct EmaConfig {
+  std::optional<double> decay;  // If set, half_life_images is not used.
+  int64_t half_life_images = 500000;
+  double rampup_ratio = 0.05;
+};
+
+struct TrainConfig {
+  int64_t total_images = 0;
+  int64_t global_batch = 0;
+  int64_t microbatch = 0;
+  Precision precision = Precision::kFp32;
+};
+
+struct DistributedConfig {
+  Backend backend = Backend::kAuto;
+  Reduction reduction = Reduction::kOrdered;
+  int zero_stage = 0;
+  double timeout_seconds = 60;
+  int threads_per_rank = 0;
+};
+
+struct CheckpointConfig {
+  int64_t every_images = 0;
+  double every_seconds = 600;
+  int keep = 2;
+};
+
+struct MonitorConfig {
+  int64_t log_every_images = 0;
+  int64_t sample_every_images = 0;
+  int sample_count = 16;
+  int sample_steps = 20;
+};
+
+struct RunConfig {
+  uint64_t seed = 0;
+  std::optional<UNetConfig> unet;  // Not set: comes with --init.
+  std::optional<DdpmConfig> ddpm;  // Not set: DDPM's defaults, or with --init the folder's.
+  DataConfig data;
+  OptimizerConfig optimizer;
+  EmaConfig ema;
+  TrainConfig train;
+  DistributedConfig distributed;
+  CheckpointConfig checkpoint;
+  MonitorConfig monitor;
+};
+
+// Reads `path` (at most 1 MiB of protobuf text format), applies `overrides` ("a.b=value", in their
+// order; a repeated field is given whole as [x,y]; strings need no quotes) and checks everything.
+// Intervals that are no multiple of global_batch are rounded up to one.
+//
+// InvalidArgument names file and line (or the --set), field, value and what is allowed; NotFound
+// becomes InvalidArgument too, since a config that is not there is a bad config.
+absl::StatusOr<RunConfig> LoadRunConfig(FileSystem& file_system, const std::string& path,
+                                        const std::vector<std::string>& overrides);
+
+// The same from text; `file` is what messages call it.
+absl::StatusOr<RunConfig> ParseRunConfig(std::string_view text, std::string_view file,
+                                         const std::vector<std::string>& overrides);
+
+// The whole config in text format, every field set: what stands in RUN/config.textproto and in each
+// checkpoint. ParseRunConfig gives it back.
+std::string ToText(const RunConfig& config);
+
+// Whether `now` may go on from a checkpoint of `before`: OK if they make the same weights from the
+// same images. What may differ: total_images (unless the learning rate schedule depends on it),
+// data.loader_threads, data.prefetch, data.verify_checksums, distributed, checkpoint, monitor.
+// Else FailedPrecondition naming the first field that differs and both values.
+absl::Status CheckSameRun(const RunConfig& before, const RunConfig& now);
+
+}  // namespace langevin::configs
+
+#endif  // LANGEVIN_CONFIGS_RUN_CONFIG_H_
