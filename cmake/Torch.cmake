@@ -47,7 +47,8 @@ endforeach()
 include(CheckLanguage)
 find_package(CUDAToolkit QUIET)
 set(langevin_cuda_default OFF)
-if(CUDAToolkit_FOUND AND EXISTS "${LANGEVIN_TORCH_DIR}/lib/libtorch_cuda.so")
+# The light install has libtorch_cuda.so too, but not the libraries that it needs.
+if(CUDAToolkit_FOUND AND EXISTS "${site_packages}/nvidia/cudnn")
   find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} "${site_packages}/nvidia/nccl/include")
   find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS "${site_packages}/nvidia/nccl/lib" ${CUDAToolkit_LIBRARY_DIR})
   if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
@@ -72,4 +73,4 @@ target_link_libraries(langevin_torch_precompiled PUBLIC langevin_options langevi
 target_precompile_headers(langevin_torch_precompiled PRIVATE
   <ATen/ATen.h> <ATen/Parallel.h> <torch/csrc/autograd/custom_function.h>
   <torch/csrc/autograd/variable.h> <string> <vector> <memory> <functional>
-  "absl/status/status.h" "absl/status/statusor.h" "absl/strings/str_format.h")
+  <absl/status/status.h> <absl/status/statusor.h> <absl/strings/str_format.h>)

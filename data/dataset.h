@@ -43,9 +43,9 @@ enum class Split { kTrain, kValidation };
 class Dataset {
  public:
   // Opens one split of the data set in `folder`. NotFound: no data set there, or no such split;
-  // DataLoss: manifest or a shard missing, truncated, unfinished, of another shape or fingerprint, or
-  // of a kind that is refused (external storage, virtual, filtered). Messages name the file and what
-  // to do.
+  // DataLoss: manifest or a shard missing, truncated, unfinished, of another shape or fingerprint,
+  // or of a kind that is refused (external storage, virtual, filtered). Messages name the file and
+  // what to do.
   static absl::StatusOr<std::unique_ptr<Dataset>> Open(FileSystem& file_system,
                                                        const std::string& folder, Split split);
   virtual ~Dataset() = default;

@@ -43,8 +43,8 @@ class Loader {
                                         std::function<int64_t(int64_t)> first_position_of);
   virtual ~Loader() = default;
 
-  // The next microbatch, in order; waits until it is ready. An error that a background thread met is
-  // returned when its microbatch is asked for, and by every call after that.
+  // The next microbatch, in order; waits until it is ready. An error that a background thread met
+  // is returned when its microbatch is asked for, and by every call after that.
   virtual absl::StatusOr<Microbatch> Next() = 0;
   // Seconds that Next has waited so far: above a few per cent of the run, the disk or the number of
   // threads is what limits it.

@@ -16,8 +16,8 @@ class SampleOrder {
   // Requires size >= 1.
   SampleOrder(uint64_t seed, int64_t size) : seed_(seed), size_(size) {}
 
-  // The sample at `position`, in [0, size). The key of an epoch is a hash of (seed, epoch, purpose):
-  // with seed + epoch, neighbouring runs would share orders.
+  // The sample at `position`, in [0, size). The key of an epoch is a hash of (seed, epoch,
+  // purpose): with seed + epoch, neighbouring runs would share orders.
   int64_t SampleAt(int64_t position) const;
 
  private:

@@ -1,4 +1,5 @@
-// PNG encoding of images for people. Decoding of foreign PNG files is data/ingest's, in its sandbox.
+// PNG encoding of images for people. Decoding of foreign PNG files is data/ingest's, in its
+// sandbox.
 #ifndef LANGEVIN_CORE_BASE_PNG_H_
 #define LANGEVIN_CORE_BASE_PNG_H_
 
@@ -23,8 +24,8 @@ struct Picture {
 absl::StatusOr<std::string> EncodePng(const Picture& picture);
 
 // One image, `values` (channels, height, width), from [-1, 1] to 0..255 by rounding to nearest;
-// values outside are clamped, NaN is 0. Other than 1 or 3 channels: one gray tile a channel, side by
-// side.
+// values outside are clamped, NaN is 0. Other than 1 or 3 channels: one gray tile a channel, side
+// by side.
 Picture PictureFromModelRange(std::span<const float> values, int64_t channels, int64_t height,
                               int64_t width);
 

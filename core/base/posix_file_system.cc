@@ -41,7 +41,7 @@ absl::Status ErrnoStatus(const std::string& path, std::string_view action, int e
       return absl::DataLossError(message);
     case ELOOP:
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ": is a link; only regular files are read"));
+          absl::StrCat(path, ": is a link; only regular files are read: copy what it points to here (cp -L)"));
     case ENOTDIR:
     case EISDIR:
     case ENAMETOOLONG:

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,12 +51,23 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// The bytes that come before the data: length and header, padded to 8 bytes with spaces. Tensors are
-// laid out in the order given.
+// Bytes of a tensor; nullopt if the shape has a negative size or the product does not fit in 63
+// bits.
+std::optional<uint64_t> ByteSizeOf(DType dtype, const std::vector<int64_t>& shape);
+
+// Whether one file can hold these tensors so that Open accepts it. Internal, naming the tensor, if
+// a name is empty, reserved or taken twice, bytes and shape disagree, or a limit of Open is
+// exceeded.
+absl::Status CheckTensorList(const std::vector<TensorView>& tensors);
+
+// The bytes that come before the data: length and header, padded to 8 bytes with spaces. Tensors
+// are laid out in the order given; with the wider types first, each begins at a multiple of its own
+// size. Bytes of names and metadata that are not UTF-8 become U+FFFD.
 std::string SafetensorsHeader(const std::vector<TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata);
 
-// Writes a complete file so that either all of it or nothing is there: temporary file, sync, rename.
+// Writes a complete file so that either all of it or nothing is there: temporary file, sync,
+// rename.
 absl::Status WriteSafetensors(FileSystem& file_system, const std::string& path,
                               const std::vector<TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata);

@@ -25,14 +25,15 @@
 
 namespace langevin::checkpoint {
 
-// What ranks must do together to make a checkpoint. distributed's control channel implements it; one
-// process alone uses SingleProcess(). Every call is made by all ranks in the same order.
+// What ranks must do together to make a checkpoint. distributed's control channel implements it;
+// one process alone uses SingleProcess(). Every call is made by all ranks in the same order.
 class Group {
  public:
   virtual ~Group() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // Every rank's text, in rank order, on all ranks. Errors mean that a rank is gone.
+  // Every rank's text (any bytes, of any length on each rank), in rank order, on all ranks. Errors
+  // mean that a rank is gone.
   virtual absl::StatusOr<std::vector<std::string>> AllGather(const std::string& text) = 0;
 };
 
@@ -62,17 +63,20 @@ std::string FolderName(int64_t images_seen);
 
 // Saves a checkpoint; called by all ranks together with the same metadata and tensor list (names,
 // types, shapes and order; replicated bytes). The tensors are divided over the ranks by size. On
-// success it is on stable storage under RUN/checkpoints on return, and all but the newest `keep` are
-// removed (quarantined ones are never counted nor touched). If any rank fails, all ranks get that
-// rank's error, the temporary folder is removed, and older checkpoints are as they were.
+// success it is on stable storage under RUN/checkpoints on return, and all but the newest `keep`
+// are removed (quarantined ones are never counted nor touched). If any rank fails, all ranks get
+// that rank's error, the temporary folder is removed, and older checkpoints are as they were.
 // Saving a checkpoint that exists with the same images_seen replaces nothing and succeeds.
 absl::Status Save(FileSystem& file_system, Group& group, const std::string& run_folder,
                   const Metadata& metadata, const std::vector<TensorView>& tensors, int keep);
 
-// The newest checkpoint of a run that verifies completely (every byte of every file is read), agreed
-// between all ranks: rank 0 verifies, the others hear of it. Those passed over are named in a
-// warning with the reason and renamed to "images-....bad" (".bad-2" and so on if that is taken).
-// nullopt: there are no checkpoints. DataLoss: there are, and none is good.
+// The newest checkpoint of a run that verifies completely (every byte of every file is read),
+// agreed between all ranks: rank 0 verifies, the others hear of it and check that they see the
+// same. Those passed over are named in a warning with the reason and renamed to "images-....bad"
+// (".bad-2" and so on if that is taken). nullopt: there are no checkpoints. DataLoss: there are,
+// quarantined ones counted, and none is good. Other errors say that one could not be looked at
+// (PermissionDenied, ResourceExhausted), that a newer program wrote it (Unimplemented), or that
+// ranks see different disks (FailedPrecondition): then nothing is passed over.
 absl::StatusOr<std::optional<Found>> FindNewest(FileSystem& file_system, Group& group,
                                                 const std::string& run_folder);
 
@@ -90,7 +94,7 @@ absl::Status LoadTensors(FileSystem& file_system, const Found& found,
 absl::StatusOr<std::string> StateDigest(FileSystem& file_system, const Found& found);
 
 // All checkpoints under a run folder, oldest first, without verifying more than the manifests: for
-// `inspect`. Damaged ones have an error in place of metadata.
+// `inspect`. Damaged and quarantined ones have an error in place of metadata.
 struct Listed {
   std::string folder;
   absl::StatusOr<Metadata> metadata;

@@ -1,8 +1,8 @@
 // What a run shows of itself: status line, metrics.jsonl, TensorBoard events, sample grids, report.
 //
-// The training loop says what happened; this says it to people and programs. Rank 0 has one; nothing
-// that is computed depends on it, and a failure to write a picture never stops a run (a full disk is
-// reported once, as a warning). One thread.
+// The training loop says what happened; this says it to people and programs. Rank 0 has one;
+// nothing that is computed depends on it, and a failure to write a picture never stops a run (a
+// full disk is reported once, as a warning). One thread.
 #ifndef LANGEVIN_CORE_MONITOR_RUN_MONITOR_H_
 #define LANGEVIN_CORE_MONITOR_RUN_MONITOR_H_
 

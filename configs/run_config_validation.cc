@@ -1,0 +1,190 @@
+#include "configs/run_config_validation.h"
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace langevin::configs {
+namespace {
+
+using Problem = std::optional<RunConfigProblem>;
+
+// More images than any run sees, and small enough that rounding up cannot overflow.
+constexpr int64_t kMostImages = 1'000'000'000'000'000;
+constexpr int64_t kLargestBatch = 1 << 24;
+constexpr int64_t kMostTimesteps = 1'000'000;
+
+Problem InRange(std::string field, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return std::nullopt;
+  return RunConfigProblem{std::move(field),
+                          absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
+}
+
+Problem Require(bool ok, std::string field, double value, std::string_view allowed) {
+  if (ok) return std::nullopt;
+  return RunConfigProblem{std::move(field),
+                          absl::StrFormat("value %.9g: must be %s", value, allowed)};
+}
+
+Problem FiniteFromZero(std::string field, double value) {
+  return Require(std::isfinite(value) && value >= 0, std::move(field), value,
+                 "a finite number, 0 or more");
+}
+
+// NaN is in no range.
+Problem FromZeroToBelowOne(std::string field, double value) {
+  return Require(value >= 0 && value < 1, std::move(field), value, "at least 0 and below 1");
+}
+
+Problem FindProblemInUNet(const UNetConfig& config) {
+  if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
+    return RunConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
+  }
+  if (config.out_channels != config.in_channels) {
+    return RunConfigProblem{
+        "model.unet.out_channels",
+        absl::StrFormat("value %d: must equal in_channels, which is %d: the network predicts an "
+                        "image like the one it gets",
+                        config.out_channels, config.in_channels)};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConfig>& unet) {
+  if (Problem problem = InRange("diffusion.ddpm.num_train_timesteps", config.num_train_timesteps, 1,
+                                kMostTimesteps)) {
+    return problem;
+  }
+  // Also where COSINE does not use them: a value that could never be right is a mistake.
+  if (Problem problem =
+          Require(config.beta_start > 0 && config.beta_start < 1, "diffusion.ddpm.beta_start",
+                  config.beta_start, "above 0 and below 1")) {
+    return problem;
+  }
+  if (Problem problem = Require(
+          config.beta_end > config.beta_start && config.beta_end < 1, "diffusion.ddpm.beta_end",
+          config.beta_end,
+          absl::StrFormat("above beta_start, which is %.9g, and below 1", config.beta_start))) {
+    return problem;
+  }
+  const bool learned = unet.has_value() && unet->time_embedding_type == "learned";
+  if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
+    return RunConfigProblem{
+        "diffusion.ddpm.num_train_timesteps",
+        absl::StrFormat(
+            "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
+            "learned time embedding has no more",
+            config.num_train_timesteps, unet->num_train_timesteps.value_or(0))};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInOptimizer(const OptimizerConfig& config) {
+  for (Problem problem :
+       {FiniteFromZero("optimizer.learning_rate", config.learning_rate),
+        FromZeroToBelowOne("optimizer.beta1", config.beta1),
+        FromZeroToBelowOne("optimizer.beta2", config.beta2),
+        Require(std::isfinite(config.epsilon) && config.epsilon > 0, "optimizer.epsilon",
+                config.epsilon, "a finite number above 0"),
+        FiniteFromZero("optimizer.weight_decay", config.weight_decay),
+        FiniteFromZero("optimizer.clip_norm", config.clip_norm),
+        InRange("optimizer.warmup_images", config.warmup_images, 0, kMostImages)}) {
+    if (problem.has_value()) return problem;
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInEma(const EmaConfig& config) {
+  if (config.decay.has_value()) {
+    if (Problem problem = FromZeroToBelowOne("ema.decay", *config.decay)) return problem;
+  } else if (Problem problem =
+                 InRange("ema.half_life_images", config.half_life_images, 1, kMostImages)) {
+    return problem;
+  }
+  return Require(config.rampup_ratio >= 0 && config.rampup_ratio <= 1, "ema.rampup_ratio",
+                 config.rampup_ratio, "from 0 to 1");
+}
+
+Problem FindProblemInTrain(const TrainConfig& config) {
+  for (Problem problem : {InRange("train.total_images", config.total_images, 1, kMostImages),
+                          InRange("train.global_batch", config.global_batch, 1, kLargestBatch),
+                          InRange("train.microbatch", config.microbatch, 1, kLargestBatch)}) {
+    if (problem.has_value()) return problem;
+  }
+  if (config.global_batch % config.microbatch == 0) return std::nullopt;
+  return RunConfigProblem{"train.microbatch",
+                          absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                          config.microbatch, config.global_batch)};
+}
+
+Problem FindProblemInDistributed(const DistributedConfig& config) {
+  if (config.zero_stage != 0) {
+    return RunConfigProblem{
+        "distributed.zero_stage",
+        absl::StrFormat("value %d: must be 0: this version keeps the whole optimizer state on each "
+                        "rank",
+                        config.zero_stage)};
+  }
+  if (Problem problem =
+          Require(config.timeout_seconds >= 1 && config.timeout_seconds <= 86400,
+                  "distributed.timeout_seconds", config.timeout_seconds, "from 1 to 86400")) {
+    return problem;
+  }
+  return InRange("distributed.threads_per_rank", config.threads_per_rank, 0, 1024);
+}
+
+Problem FindProblemInMonitor(const MonitorConfig& config, const std::optional<DdpmConfig>& ddpm) {
+  for (Problem problem :
+       {InRange("monitor.log_every_images", config.log_every_images, 0, kMostImages),
+        InRange("monitor.sample_every_images", config.sample_every_images, 0, kMostImages),
+        InRange("monitor.sample_count", config.sample_count, 1, 1024),
+        InRange("monitor.sample_steps", config.sample_steps, 1, 10000)}) {
+    if (problem.has_value()) return problem;
+  }
+  const bool samples = config.sample_every_images > 0;
+  if (samples && ddpm.has_value() && config.sample_steps > ddpm->num_train_timesteps) {
+    return RunConfigProblem{
+        "monitor.sample_steps",
+        absl::StrFormat("value %d: must be at most diffusion.ddpm.num_train_timesteps, which is %d",
+                        config.sample_steps, ddpm->num_train_timesteps)};
+  }
+  return std::nullopt;
+}
+
+int64_t RoundUp(int64_t images, int64_t batch) { return (images + batch - 1) / batch * batch; }
+
+}  // namespace
+
+std::optional<RunConfigProblem> FindProblem(const RunConfig& config) {
+  if (config.unet.has_value()) {
+    if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
+  }
+  if (config.ddpm.has_value()) {
+    if (Problem problem = FindProblemInDdpm(*config.ddpm, config.unet)) return problem;
+  }
+  for (Problem problem :
+       {InRange("data.loader_threads", config.data.loader_threads, 1, 256),
+        InRange("data.prefetch", config.data.prefetch, 1, 1024),
+        FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
+        FindProblemInTrain(config.train), FindProblemInDistributed(config.distributed),
+        InRange("checkpoint.every_images", config.checkpoint.every_images, 0, kMostImages),
+        FiniteFromZero("checkpoint.every_seconds", config.checkpoint.every_seconds),
+        InRange("checkpoint.keep", config.checkpoint.keep, 1, 1'000'000),
+        FindProblemInMonitor(config.monitor, config.ddpm)}) {
+    if (problem.has_value()) return problem;
+  }
+  return std::nullopt;
+}
+
+void RoundUpToGlobalBatch(RunConfig& config) {
+  const int64_t batch = config.train.global_batch;
+  for (int64_t* images : {&config.train.total_images, &config.checkpoint.every_images,
+                          &config.monitor.log_every_images, &config.monitor.sample_every_images}) {
+    *images = RoundUp(*images, batch);
+  }
+}
+
+}  // namespace langevin::configs

@@ -1,0 +1,65 @@
+#include "core/export/model_source.h"
+
+#include "ATen/ATen.h"
+#include "absl/strings/str_cat.h"
+#include "configs/run_config.h"
+#include "core/base/status_macros.h"
+#include "core/checkpoint/checkpoint.h"
+#include "core/model/state_dict.h"
+
+namespace langevin::exporting {
+namespace {
+
+absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string& path,
+                                     Weights weights, at::Device device) {
+  LANGEVIN_ASSIGN_OR_RETURN(const checkpoint::Found found,
+                            checkpoint::FindForReading(file_system, path));
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const configs::RunConfig config,
+      configs::ParseRunConfig(found.metadata.config, found.folder + " (config)", {}));
+  if (!config.unet.has_value()) {
+    return absl::DataLossError(
+        absl::StrCat(found.folder, ": its config names no model; it was not written by Langevin"));
+  }
+  Model model{.network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32,
+                                                         device),
+              .scheduler = diffusion::SchedulerConfigFrom(
+                  config.ddpm.value_or(configs::DdpmConfig())),
+              .facts = found.metadata.facts,
+              .origin = found.folder};
+  model::ParameterStore& store = model.network->parameters();
+  const std::vector<model::NamedTensor> tensors = model::EmptyStateDict(
+      store, store.master(), weights == Weights::kEma ? "ema." : "model.");
+  LANGEVIN_RETURN_IF_ERROR(
+      checkpoint::LoadTensors(file_system, found, model::MutableViewsOf(tensors)));
+  model::FillFromStateDict(store, tensors, store.master());
+  store.RefreshComputeWeights();
+  model.facts.emplace_back("weights", weights == Weights::kEma ? "ema" : "raw");
+  model.facts.emplace_back("images_seen", absl::StrCat(found.metadata.images_seen));
+  model.facts.emplace_back("data_fingerprint", found.metadata.data_fingerprint);
+  model.facts.emplace_back("software", found.metadata.software);
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path, Weights weights,
+                                at::Device device) {
+  if (!file_system.Exists(path)) {
+    return absl::NotFoundError(absl::StrCat(
+        path, ": is not there; give a run, one of its checkpoints, or a diffusers folder"));
+  }
+  if (!IsModelFolder(file_system, path)) {
+    return OpenCheckpoint(file_system, path, weights, device);
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const ModelFolder folder, ReadModelFolder(file_system, path));
+  Model model{.network = std::make_unique<model::UNet2D>(folder.unet, configs::Precision::kFp32,
+                                                         device),
+              .scheduler = folder.scheduler,
+              .facts = folder.facts,
+              .origin = path};
+  LANGEVIN_RETURN_IF_ERROR(LoadWeights(file_system, folder, *model.network).status());
+  return model;
+}
+
+}  // namespace langevin::exporting

@@ -1,0 +1,131 @@
+#include "core/model/parameter_store.h"
+
+#include <cassert>
+#include <span>
+#include <utility>
+
+#include "core/base/digest.h"
+#include "core/base/philox.h"
+
+namespace langevin::model {
+namespace {
+
+// Numbers between the beginnings of parameters: 64 bytes of bf16, 128 of fp32.
+constexpr int64_t kAlignment = 32;
+
+int64_t AlignedUp(int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+const Parameter* ParameterStore::Declare(Parameter parameter) {
+  assert(!master_.defined());
+  parameter.numel = 1;
+  for (const int64_t extent : parameter.shape) parameter.numel *= extent;
+  parameters_.push_back(std::move(parameter));
+  return &parameters_.back();
+}
+
+bool ParameterStore::ComputesInBf16(const Parameter& parameter) const {
+  return precision_ == configs::Precision::kBf16 && !parameter.keep_fp32;
+}
+
+at::Tensor ParameterStore::ViewOf(const at::Tensor& flat, const Parameter& parameter) {
+  const at::Tensor part = flat.narrow(0, parameter.offset, parameter.numel);
+  const std::vector<int64_t>& shape = parameter.shape;
+  if (shape.size() != 4) return part.view(shape);
+  return part.view({shape[0], shape[2], shape[3], shape[1]}).permute({0, 3, 1, 2});
+}
+
+void ParameterStore::Allocate(configs::Precision precision, at::Device device) {
+  precision_ = precision;
+  device_ = device;
+  for (const bool trainable : {true, false}) {
+    for (Parameter& parameter : parameters_) {
+      if (parameter.trainable != trainable) continue;
+      parameter.offset = flat_size_;
+      flat_size_ += AlignedUp(parameter.numel);
+    }
+    if (trainable) trainable_size_ = flat_size_;
+  }
+  const at::TensorOptions options = at::TensorOptions().device(device);
+  master_ = at::zeros({flat_size_}, options.dtype(at::kFloat));
+  gradient_ = at::zeros({trainable_size_}, options.dtype(at::kFloat));
+  if (precision == configs::Precision::kBf16) {
+    compute_bf16_ = at::zeros({flat_size_}, options.dtype(at::kBFloat16));
+    gradient_bf16_ = at::zeros({trainable_size_}, options.dtype(at::kBFloat16));
+  }
+  for (Parameter& parameter : parameters_) {
+    const bool bf16 = ComputesInBf16(parameter);
+    // detach: a leaf of its own, not a view that autograd would trace back to the buffer.
+    parameter.weight = ViewOf(bf16 ? compute_bf16_ : master_, parameter).detach();
+    if (!parameter.trainable) continue;
+    parameter.weight.requires_grad_(true);
+    parameter.weight.mutable_grad() = ViewOf(bf16 ? gradient_bf16_ : gradient_, parameter).detach();
+  }
+}
+
+void ParameterStore::Initialize(uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  for (const Parameter& parameter : parameters_) {
+    // Drawn in the logical order, so that the layout in memory does not change the values.
+    at::Tensor values = at::empty(parameter.shape, at::kFloat);
+    const std::span<float> draws(values.data_ptr<float>(), parameter.numel);
+    const RandomStream stream(seed, HashString(parameter.name, 0), RandomPurpose::kInitialWeights);
+    const auto scale = static_cast<float>(parameter.initializer.scale);
+    switch (parameter.initializer.kind) {
+      case Initializer::Kind::kConstant:
+        values.fill_(scale);
+        break;
+      case Initializer::Kind::kUniform:
+        stream.FillUniform(draws);
+        for (float& value : draws) value = (2 * value - 1) * scale;
+        break;
+      case Initializer::Kind::kNormal:
+        stream.FillNormal(draws);
+        for (float& value : draws) value *= scale;
+        break;
+    }
+    ViewOf(master_, parameter).copy_(values);
+  }
+  RefreshComputeWeights();
+}
+
+int64_t ParameterStore::num_parameters() const {
+  int64_t count = 0;
+  for (const Parameter& parameter : parameters_) count += parameter.numel;
+  return count;
+}
+
+void ParameterStore::RefreshComputeWeights() {
+  if (compute_bf16_.defined()) compute_bf16_.copy_(master_);
+}
+
+void ParameterStore::ZeroGradients() {
+  gradient_.zero_();
+  if (gradient_bf16_.defined()) gradient_bf16_.zero_();
+}
+
+void ParameterStore::CollectGradients() {
+  if (!gradient_bf16_.defined()) return;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.trainable || !ComputesInBf16(parameter)) continue;
+    gradient_.narrow(0, parameter.offset, parameter.numel)
+        .copy_(gradient_bf16_.narrow(0, parameter.offset, parameter.numel));
+  }
+}
+
+ParameterStore::ScopedWeights::ScopedWeights(ParameterStore& store, const at::Tensor& flat)
+    : store_(store) {
+  const at::Tensor bf16 =
+      store.compute_bf16_.defined() ? flat.to(at::kBFloat16) : at::Tensor();
+  for (Parameter& parameter : store_.parameters_) {
+    saved_.push_back(parameter.weight);
+    parameter.weight = ViewOf(store.ComputesInBf16(parameter) ? bf16 : flat, parameter).detach();
+  }
+}
+
+ParameterStore::ScopedWeights::~ScopedWeights() {
+  for (size_t i = 0; i < saved_.size(); ++i) store_.parameters_[i].weight = saved_[i];
+}
+
+}  // namespace langevin::model

@@ -1,0 +1,78 @@
+#include "core/model/state_dict.h"
+
+#include <cassert>
+#include <span>
+
+#include "ATen/ATen.h"
+
+namespace langevin::model {
+namespace {
+
+bool IsIn(const Parameter& parameter, const at::Tensor& flat) {
+  return parameter.offset + parameter.numel <= flat.numel();
+}
+
+std::span<std::byte> BytesOf(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+}  // namespace
+
+std::vector<NamedTensor> StateDict(const ParameterStore& store, const at::Tensor& flat,
+                                   std::string_view prefix) {
+  std::vector<NamedTensor> tensors = EmptyStateDict(store, flat, prefix);
+  size_t i = 0;
+  for (const Parameter& parameter : store.parameters()) {
+    if (!IsIn(parameter, flat)) continue;
+    tensors[i++].tensor.copy_(ParameterStore::ViewOf(flat, parameter));
+  }
+  return tensors;
+}
+
+std::vector<NamedTensor> EmptyStateDict(const ParameterStore& store, const at::Tensor& flat,
+                                        std::string_view prefix) {
+  std::vector<NamedTensor> tensors;
+  for (const Parameter& parameter : store.parameters()) {
+    if (!IsIn(parameter, flat)) continue;
+    tensors.push_back(
+        {std::string(prefix) + parameter.name, at::empty(parameter.shape, at::kFloat)});
+  }
+  return tensors;
+}
+
+void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTensor>& tensors,
+                       at::Tensor flat) {
+  const at::NoGradGuard no_grad;
+  size_t i = 0;
+  for (const Parameter& parameter : store.parameters()) {
+    if (!IsIn(parameter, flat)) continue;
+    assert(i < tensors.size());
+    ParameterStore::ViewOf(flat, parameter).copy_(tensors[i++].tensor);
+  }
+}
+
+std::vector<TensorView> ViewsOf(const std::vector<NamedTensor>& tensors) {
+  std::vector<TensorView> views;
+  for (const NamedTensor& named : tensors) {
+    views.push_back({.name = named.name,
+                     .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64
+                                                                      : DType::kFloat32,
+                     .shape = named.tensor.sizes().vec(),
+                     .bytes = BytesOf(named.tensor)});
+  }
+  return views;
+}
+
+std::vector<MutableTensorView> MutableViewsOf(const std::vector<NamedTensor>& tensors) {
+  std::vector<MutableTensorView> views;
+  for (const NamedTensor& named : tensors) {
+    views.push_back({.name = named.name,
+                     .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64
+                                                                      : DType::kFloat32,
+                     .shape = named.tensor.sizes().vec(),
+                     .bytes = BytesOf(named.tensor)});
+  }
+  return views;
+}
+
+}  // namespace langevin::model

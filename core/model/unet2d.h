@@ -1,0 +1,57 @@
+// UNet2DModel: the UNet of DDPM and its kin, by diffusers' config and weight names, so that export and
+// import are the identity.
+#ifndef LANGEVIN_CORE_MODEL_UNET2D_H_
+#define LANGEVIN_CORE_MODEL_UNET2D_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "configs/unet_config.h"
+#include "core/model/layers.h"
+#include "core/model/network.h"
+#include "core/model/parameter_store.h"
+#include "core/model/time_embedding.h"
+#include "core/model/unet_blocks.h"
+
+namespace langevin::model {
+
+class UNet2D : public Network {
+ public:
+  // Requires a config without problems (configs::FindProblem). Weights are zero until
+  // parameters().Initialize or until they are loaded.
+  UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device);
+
+  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& timesteps,
+                     const at::Tensor& class_labels, const ForwardContext& context) const override;
+  ParameterStore& parameters() override { return store_; }
+  const configs::UNetConfig& config() const { return config_; }
+
+ private:
+  // (N, time_embed_dim), fp32.
+  at::Tensor Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels) const;
+
+  configs::UNetConfig config_;
+  configs::Precision precision_;
+  ParameterStore store_;
+  BlockOptions options_;
+  Conv2d conv_in_;
+  TimeProjection time_proj_;
+  TimestepEmbedding time_embedding_;
+  const Parameter* class_table_ = nullptr;
+  std::optional<TimestepEmbedding> class_embedding_;
+  std::vector<DownBlock> down_blocks_;
+  std::optional<MidBlock> mid_block_;
+  std::vector<UpBlock> up_blocks_;
+  std::optional<GroupNormLayer> conv_norm_out_;
+  std::optional<Conv2d> conv_out_;
+};
+
+// How many numbers the weights of such a model are. Allocates none of them.
+int64_t CountParameters(const configs::UNetConfig& config);
+
+}  // namespace langevin::model
+
+#endif  // LANGEVIN_CORE_MODEL_UNET2D_H_

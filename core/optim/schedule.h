@@ -1,0 +1,23 @@
+// What the optimizer does at a moment of the run, as functions of images_seen.
+#ifndef LANGEVIN_CORE_OPTIM_SCHEDULE_H_
+#define LANGEVIN_CORE_OPTIM_SCHEDULE_H_
+
+#include <cstdint>
+
+#include "configs/run_config.h"
+
+namespace langevin::optim {
+
+// The learning rate of the step that takes the run to `images_seen` images: a linear rise over
+// warmup_images, times the schedule's decay over the run. Never negative.
+double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_seen,
+                      int64_t total_images);
+
+// The weight of the old average in the step from images_seen - global_batch to images_seen. With a
+// half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et al.
+// 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
+double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t global_batch);
+
+}  // namespace langevin::optim
+
+#endif  // LANGEVIN_CORE_OPTIM_SCHEDULE_H_

@@ -1,0 +1,120 @@
+#include "core/train/run_setup.h"
+
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/status_macros.h"
+#include "core/diffusion/scheduler_config.h"
+
+namespace langevin::train {
+namespace {
+
+// Whether two models have the same weights; the size of the images does not matter to them.
+bool SameArchitecture(configs::UNetConfig a, configs::UNetConfig b) {
+  a.sample_size.clear();
+  b.sample_size.clear();
+  return a == b;
+}
+
+absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& dataset) {
+  const data::ImageShape& shape = dataset.shape();
+  if (unet.sample_size.empty()) {
+    unet.sample_size = {shape.height};
+    if (shape.width != shape.height) unet.sample_size.push_back(shape.width);
+  }
+  if (unet.sample_height() != shape.height || unet.sample_width() != shape.width) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model.unet.sample_size is ", unet.sample_height(), " x ", unet.sample_width(),
+        ", but the images of the data set are ", shape.height, " x ", shape.width,
+        "; leave sample_size out or prepare the data in that size"));
+  }
+  if (unet.in_channels != shape.channels || unet.out_channels != shape.channels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.unet.in_channels ", unet.in_channels, " and out_channels ",
+                     unet.out_channels, ": the images of the data set have ", shape.channels,
+                     " channels, and both must be that"));
+  }
+  // Filling in sample_size can make the model impossible: a size that cannot be halved often enough.
+  if (const auto problem = configs::FindProblem(unet); problem.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.unet.", problem->field, ": ", problem->message));
+  }
+  if (!unet.is_conditional()) return absl::OkStatus();
+  if (unet.class_embed_type == "identity") {
+    return absl::InvalidArgumentError(
+        "model.unet.class_embed_type \"identity\" needs condition vectors, which data sets do not "
+        "have; leave it out or use num_class_embeds");
+  }
+  if (!dataset.has_labels()) {
+    return absl::InvalidArgumentError(
+        "model.unet is class-conditional, but the data set has no labels; leave num_class_embeds "
+        "and class_embed_type out, or prepare the data from a folder with one sub-folder a class");
+  }
+  if (unet.num_class_embeds.has_value() && *unet.num_class_embeds < dataset.num_classes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.unet.num_class_embeds ", *unet.num_class_embeds,
+                     ": the data set has ", dataset.num_classes(), " classes; must be at least that"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
+                                                 const data::Dataset& dataset,
+                                                 const exporting::ModelFolder* init) {
+  if (init != nullptr) {
+    if (!config.unet.has_value()) {
+      config.unet = init->unet;
+      config.unet->sample_size.clear();
+    } else if (!SameArchitecture(*config.unet, init->unet)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          init->path, ": model.unet of the config differs from this folder's; leave model.unet out "
+                      "of the config to take the folder's"));
+    }
+    if (!config.ddpm.has_value() && init->has_scheduler) {
+      absl::StatusOr<configs::DdpmConfig> ddpm = diffusion::DdpmConfigFrom(init->scheduler);
+      if (!ddpm.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            init->path, ": its scheduler: ", std::string(ddpm.status().message())));
+      }
+      config.ddpm = *ddpm;
+    }
+  }
+  if (!config.unet.has_value()) {
+    return absl::InvalidArgumentError(
+        "the config has no model; give model { unet { ... } }, or --init with a diffusers folder");
+  }
+  if (!config.ddpm.has_value()) config.ddpm = configs::DdpmConfig();
+  LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.unet, dataset));
+  if (config.monitor.log_every_images == 0) {
+    const int64_t steps = config.train.total_images / config.train.global_batch;
+    config.monitor.log_every_images = (steps + 99) / 100 * config.train.global_batch;
+  }
+  // What was filled in must fit the rest: time steps the model knows, steps the process has.
+  return configs::ParseRunConfig(configs::ToText(config), "the config with what was filled in", {});
+}
+
+int64_t StateBytes(int64_t num_parameters, configs::Precision precision) {
+  // fp32: weights, gradient, two moments, average. bf16: also weights and gradient in bf16.
+  const int64_t bytes_each = precision == configs::Precision::kBf16 ? 24 : 20;
+  return num_parameters * bytes_each;
+}
+
+absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& config,
+                         int ranks_on_host) {
+  const auto available = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  const int64_t needed = StateBytes(num_parameters, config.train.precision) * ranks_on_host;
+  if (needed <= available) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, but "
+      "this machine has %.1f GiB; make model.unet smaller or start fewer ranks here",
+      num_parameters, ranks_on_host, static_cast<double>(needed) / (1 << 30),
+      static_cast<double>(available) / (1 << 30)));
+}
+
+}  // namespace langevin::train

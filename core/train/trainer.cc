@@ -1,0 +1,283 @@
+// The training loop. Run() is the algorithm; what follows are its steps, in their order.
+#include "core/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "ATen/ATen.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/diffusion/sampling.h"
+#include "core/optim/schedule.h"
+#include "core/train/control_group.h"
+#include "core/train/sample_grid.h"
+
+namespace langevin::train {
+namespace {
+
+// A run that makes no progress for so many steps has diverged; its checkpoints still are good.
+constexpr int kMostNonFiniteSteps = 20;
+
+distributed::Reduction ReductionOf(const configs::RunConfig& config) {
+  return config.distributed.reduction == configs::Reduction::kFast
+             ? distributed::Reduction::kFast
+             : distributed::Reduction::kOrdered;
+}
+
+bool IsCommunicationError(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsAborted(status);
+}
+
+}  // namespace
+
+// What ranks agree on after each step.
+struct Trainer::StepFlags {
+  bool stop = false;
+  bool checkpoint = false;
+};
+
+Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& config,
+                 const BatchPlan& plan, TrainState state, RunningMean mean)
+    : environment_(std::move(environment)),
+      config_(config),
+      plan_(plan),
+      state_(std::move(state)),
+      mean_(mean),
+      objective_(diffusion::MakeDdpmObjective(*config.ddpm)),
+      reducer_(environment_.communicator, ReductionOf(config), plan.microbatches) {
+  const data::LoaderOptions options{.seed = config.seed,
+                                    .augment = config.data.augment,
+                                    .microbatch = plan.microbatch,
+                                    .threads = config.data.loader_threads,
+                                    .prefetch = config.data.prefetch,
+                                    .verify_checksums = config.data.verify_checksums};
+  loader_ = data::Loader::Create(
+      environment_.dataset, options,
+      [plan, begin = state_.images_seen](int64_t k) { return plan.FirstPosition(begin, k); });
+}
+
+absl::StatusOr<Outcome> Trainer::Run() {
+  start_time_ = last_log_time_ = last_checkpoint_time_ = MonotonicSeconds();
+  last_log_images_ = state_.images_seen;
+  while (state_.images_seen < config_.train.total_images) {
+    LANGEVIN_RETURN_IF_ERROR(AccumulateGradients());
+    environment_.control.SetPhase("all_reduce", state_.images_seen);
+    LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor gradient_sum, reducer_.Finish());
+    LANGEVIN_ASSIGN_OR_RETURN(const double loss, MeanLoss());
+
+    LANGEVIN_RETURN_IF_ERROR(UpdateWeights(gradient_sum, loss));
+    state_.images_seen += plan_.global_batch;
+
+    LogIfDue();
+    LANGEVIN_RETURN_IF_ERROR(DrawSamplesIfDue());
+    LANGEVIN_ASSIGN_OR_RETURN(const StepFlags flags, AgreeOnFlags());
+    const bool finished = state_.images_seen >= config_.train.total_images;
+    if (flags.checkpoint || flags.stop || finished) {
+      LANGEVIN_RETURN_IF_ERROR(SaveCheckpoint(/*must_succeed=*/flags.stop || finished));
+    }
+    if (flags.stop && !finished) return Outcome::kStopped;
+  }
+  return Outcome::kFinished;
+}
+
+absl::Status Trainer::AccumulateGradients() {
+  model::ParameterStore& parameters = state_.network->parameters();
+  local_losses_.clear();
+  for (int64_t i = 0; i < plan_.local_microbatches; ++i) {
+    environment_.control.SetPhase("load", state_.images_seen);
+    LANGEVIN_ASSIGN_OR_RETURN(data::Microbatch batch, loader_->Next());
+    environment_.control.SetPhase("forward_backward", state_.images_seen);
+    const data::ImageShape& shape = environment_.dataset.shape();
+    const at::Tensor clean =
+        at::from_blob(batch.images.data(), {batch.count, shape.channels, shape.height, shape.width},
+                      at::kFloat);
+    const at::Device device = parameters.device();
+    diffusion::TrainingExample example =
+        objective_->MakeExample(clean, config_.seed, batch.first_position);
+    example = {.noisy = example.noisy.to(device),
+               .timesteps = example.timesteps.to(device),
+               .target = example.target.to(device)};
+    at::Tensor labels;
+    if (config_.unet->is_conditional()) {
+      labels = at::from_blob(batch.labels.data(), {batch.count}, at::kLong).to(device);
+    }
+
+    parameters.ZeroGradients();
+    const at::Tensor prediction =
+        state_.network->Forward(example.noisy, example.timesteps, labels,
+                                {.training = true,
+                                 .seed = config_.seed,
+                                 .first_position = batch.first_position});
+    const at::Tensor loss = objective_->Loss(prediction, example);
+    loss.backward();
+    parameters.CollectGradients();
+    local_losses_.push_back(loss.item<double>());
+    LANGEVIN_RETURN_IF_ERROR(reducer_.Accumulate(parameters.gradient()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> Trainer::MeanLoss() {
+  const at::Tensor local =
+      at::from_blob(local_losses_.data(), {plan_.local_microbatches, 1}, at::kDouble)
+          .to(state_.network->parameters().device());
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const at::Tensor sum,
+      distributed::TreeSum(environment_.communicator, plan_.microbatches, local));
+  return sum.item<double>() / static_cast<double>(plan_.microbatches);
+}
+
+absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss) {
+  environment_.control.SetPhase("optimizer", state_.images_seen);
+  const double mean_scale = 1 / static_cast<double>(plan_.microbatches);
+  const double gradient_norm = optim::Norm(gradient_sum) * mean_scale;
+  mean_.Add(loss, gradient_norm);
+
+  // The sums are the same on all ranks, so all skip such a step together.
+  if (!std::isfinite(loss) || !std::isfinite(gradient_norm)) {
+    if (++non_finite_steps_ >= kMostNonFiniteSteps) {
+      return absl::InternalError(absl::StrFormat(
+          "loss or gradient was not finite in %d steps in a row up to images_seen %d; lower "
+          "optimizer.learning_rate or use precision FP32, then run again from the last checkpoint",
+          non_finite_steps_, state_.images_seen));
+    }
+    if (environment_.monitor != nullptr) {
+      LogWarning("images_seen %d: loss %g, gradient norm %g: step skipped", state_.images_seen,
+                 loss, gradient_norm);
+    }
+    return absl::OkStatus();
+  }
+  non_finite_steps_ = 0;
+
+  const configs::OptimizerConfig& optimizer = config_.optimizer;
+  const int64_t images_after = state_.images_seen + plan_.global_batch;
+  const bool clips = optimizer.clip_norm > 0 && gradient_norm > optimizer.clip_norm;
+  optim::ApplyAdamW(
+      {.learning_rate =
+           optim::LearningRateAt(optimizer, images_after, config_.train.total_images),
+       .beta1 = optimizer.beta1,
+       .beta2 = optimizer.beta2,
+       .epsilon = optimizer.epsilon,
+       .weight_decay = optimizer.weight_decay,
+       .step = images_after / plan_.global_batch,
+       .gradient_scale = mean_scale * (clips ? optimizer.clip_norm / gradient_norm : 1),
+       .ema_decay = optim::EmaDecayAt(config_.ema, images_after, plan_.global_batch)},
+      gradient_sum, state_.network->parameters().master(), state_.optimizer);
+  state_.network->parameters().RefreshComputeWeights();
+  return absl::OkStatus();
+}
+
+void Trainer::LogIfDue() {
+  const int64_t interval = config_.monitor.log_every_images;
+  if (!IsDue(interval) && state_.images_seen < config_.train.total_images) return;
+  const double now = MonotonicSeconds();
+  const double seconds = std::max(now - last_log_time_, 1e-9);
+  const double waited = loader_->seconds_waited();
+  if (environment_.monitor != nullptr) {
+    environment_.monitor->Log(
+        {.images_seen = state_.images_seen,
+         .loss = mean_.loss(),
+         .gradient_norm = mean_.gradient_norm(),
+         .learning_rate = optim::LearningRateAt(config_.optimizer, state_.images_seen,
+                                                config_.train.total_images),
+         .images_per_s = static_cast<double>(state_.images_seen - last_log_images_) / seconds,
+         .loader_wait_share = std::clamp((waited - last_log_wait_) / seconds, 0.0, 1.0),
+         .elapsed_s = now - start_time_});
+  }
+  mean_ = {};
+  last_log_time_ = now;
+  last_log_images_ = state_.images_seen;
+  last_log_wait_ = waited;
+}
+
+absl::Status Trainer::DrawSamplesIfDue() {
+  const configs::MonitorConfig& monitor = config_.monitor;
+  const bool finished = state_.images_seen >= config_.train.total_images;
+  if (monitor.sample_every_images == 0 || !(IsDue(monitor.sample_every_images) || finished)) {
+    return absl::OkStatus();
+  }
+  environment_.control.SetPhase("sample", state_.images_seen);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<diffusion::Sampler> sampler,
+      diffusion::MakeSampler("ddim", monitor.sample_steps,
+                             diffusion::SchedulerConfigFrom(*config_.ddpm)));
+  const data::ImageShape& shape = environment_.dataset.shape();
+  diffusion::SamplingRequest request{.seed = config_.seed,
+                                     .channels = shape.channels,
+                                     .height = shape.height,
+                                     .width = shape.width,
+                                     .class_of = {},
+                                     .initial_noise = {}};
+  if (config_.unet->is_conditional()) {
+    const int64_t classes = environment_.dataset.num_classes();
+    request.class_of = [classes](int64_t sample) { return sample % classes; };
+  }
+  model::ParameterStore& parameters = state_.network->parameters();
+  const model::ParameterStore::ScopedWeights averaged(parameters, state_.optimizer.ema);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const at::Tensor images,
+      SampleTogether(environment_.communicator, *state_.network, parameters.device(), *sampler,
+                     request, monitor.sample_count));
+  if (environment_.monitor != nullptr) {
+    environment_.monitor->Samples(
+        state_.images_seen,
+        {.count = images.size(0),
+         .channels = images.size(1),
+         .height = images.size(2),
+         .width = images.size(3),
+         .values = {images.data_ptr<float>(), static_cast<size_t>(images.numel())}});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Trainer::StepFlags> Trainer::AgreeOnFlags() {
+  constexpr uint64_t kStop = 1, kCheckpoint = 2;
+  const configs::CheckpointConfig& checkpoint = config_.checkpoint;
+  // Clocks differ between ranks: any rank's word that it is time is enough.
+  const bool time_is_up = checkpoint.every_seconds > 0 && plan_.rank == 0 &&
+                          MonotonicSeconds() - last_checkpoint_time_ >= checkpoint.every_seconds;
+  uint64_t flags = 0;
+  if (environment_.stop_requested()) flags |= kStop;
+  if (time_is_up || IsDue(checkpoint.every_images)) flags |= kCheckpoint;
+  environment_.control.SetPhase("agree", state_.images_seen);
+  LANGEVIN_ASSIGN_OR_RETURN(flags, environment_.control.CombineFlags(flags));
+  return StepFlags{.stop = (flags & kStop) != 0, .checkpoint = (flags & kCheckpoint) != 0};
+}
+
+absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
+  if (last_checkpoint_ == state_.images_seen) return absl::OkStatus();
+  environment_.control.SetPhase("checkpoint", state_.images_seen);
+  const double begin = MonotonicSeconds();
+  checkpoint::Metadata metadata = environment_.metadata;
+  metadata.images_seen = state_.images_seen;
+  metadata.facts.emplace_back("running_mean", mean_.ToText());
+  ControlGroup group(environment_.control);
+  const std::vector<model::NamedTensor> tensors = state_.Tensors();
+  const absl::Status saved =
+      checkpoint::Save(environment_.file_system, group, environment_.run_folder, metadata,
+                       model::ViewsOf(tensors), config_.checkpoint.keep);
+  last_checkpoint_time_ = MonotonicSeconds();
+  if (!saved.ok()) {
+    if (must_succeed || IsCommunicationError(saved)) return saved;
+    if (environment_.monitor != nullptr) {
+      LogWarning("images_seen %d: no checkpoint: %s; training goes on and tries again later",
+                 state_.images_seen, std::string(saved.message()));
+    }
+    return absl::OkStatus();
+  }
+  last_checkpoint_ = state_.images_seen;
+  if (environment_.monitor != nullptr) {
+    environment_.monitor->Event(state_.images_seen,
+                                absl::StrCat("checkpoint written in ",
+                                             FormatDuration(last_checkpoint_time_ - begin)));
+    environment_.monitor->WriteReport();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace langevin::train

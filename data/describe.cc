@@ -1,0 +1,103 @@
+#include "data/describe.h"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/status_macros.h"
+#include "data/dataset.h"
+#include "data/manifest.h"
+#include "data/shard_reader.h"
+
+namespace langevin::data {
+namespace {
+
+// More classes than this are counted, not listed.
+constexpr int64_t kMaxClassesListed = 100;
+
+void AppendFact(std::string& text, std::string_view name, std::string_view value) {
+  absl::StrAppendFormat(&text, "%-14s %s\n", name, value);
+}
+
+std::string DescribeMap(const IntensityMap& map) {
+  return absl::StrFormat("model = stored * %.9g + %.9g", map.scale, map.offset);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> DescribeDataset(FileSystem& file_system, const std::string& folder) {
+  LANGEVIN_ASSIGN_OR_RETURN(const Manifest manifest, ReadManifest(file_system, folder));
+  std::string text;
+  AppendFact(text, "data set", folder);
+  AppendFact(text, "fingerprint", manifest.fingerprint);
+  AppendFact(text, "images",
+             Describe(manifest.shape, manifest.dtype) + " (height x width x channels)");
+  AppendFact(text, "intensities", DescribeMap(manifest.intensity_map));
+  AppendFact(text, "classes", manifest.has_labels ? absl::StrCat(manifest.num_classes) : "none");
+  AppendFact(text, "rejected",
+             absl::StrFormat("%d files%s", manifest.rejected,
+                             manifest.rejected > 0 ? ", listed in rejected.csv" : ""));
+
+  std::vector<std::unique_ptr<Dataset>> splits;
+  for (const SplitEntry& entry : manifest.splits) {
+    LANGEVIN_ASSIGN_OR_RETURN(splits.emplace_back(),
+                              Dataset::Open(file_system, folder, entry.split));
+    AppendFact(text, NameOfSplit(entry.split),
+               absl::StrFormat("%d images in %d shard%s", entry.count, entry.shards.size(),
+                               entry.shards.size() == 1 ? "" : "s"));
+    for (const ShardEntry& shard : entry.shards) {
+      absl::StrAppendFormat(&text, "  %s  %d images\n", shard.file, shard.count);
+    }
+  }
+  if (!manifest.has_labels || manifest.num_classes > kMaxClassesListed) return text;
+
+  std::vector<std::vector<int64_t>> counts;
+  for (const std::unique_ptr<Dataset>& split : splits) {
+    std::vector<int64_t>& count = counts.emplace_back(static_cast<size_t>(manifest.num_classes), 0);
+    for (int64_t i = 0; i < split->size(); ++i) ++count[static_cast<size_t>(split->label(i))];
+  }
+  absl::StrAppend(&text, "images by class\n");
+  for (size_t label = 0; label < static_cast<size_t>(manifest.num_classes); ++label) {
+    absl::StrAppendFormat(&text, "  %d", label);
+    if (label < manifest.class_names.size()) {
+      absl::StrAppendFormat(&text, " \"%s\"", manifest.class_names[label]);
+    }
+    for (size_t split = 0; split < counts.size(); ++split) {
+      absl::StrAppendFormat(&text, "  %s %d", NameOfSplit(manifest.splits[split].split),
+                            counts[split][label]);
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> DescribeShard(FileSystem& file_system, const std::string& path) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<ShardReader> shard,
+                            ShardReader::Open(file_system, path));
+  const ShardSpec& spec = shard->spec();
+  std::vector<std::byte> pixels(static_cast<size_t>(spec.image_bytes()));
+  for (int64_t i = 0; i < shard->count(); ++i) {
+    LANGEVIN_RETURN_IF_ERROR(shard->ReadImage(i, /*verify=*/true, pixels));
+  }
+  std::string text;
+  AppendFact(text, "shard", path);
+  AppendFact(text, "images",
+             absl::StrFormat("%d of %s (height x width x channels)", shard->count(),
+                             Describe(spec.shape, spec.dtype)));
+  AppendFact(text, "intensities", DescribeMap(spec.intensity_map));
+  AppendFact(text, "digest", shard->digest());
+  AppendFact(text, "checksums", "all images match");
+  if (spec.has_labels) {
+    std::map<int64_t, int64_t> counts;
+    for (const int64_t label : shard->labels()) ++counts[label];
+    absl::StrAppend(&text, "images by label\n");
+    for (const auto& [label, count] : counts) {
+      absl::StrAppendFormat(&text, "  %d  %d\n", label, count);
+    }
+  }
+  return text;
+}
+
+}  // namespace langevin::data

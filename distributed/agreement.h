@@ -1,0 +1,20 @@
+// How ranks share an error that some of them have met, so that all end with one message.
+#ifndef LANGEVIN_DISTRIBUTED_AGREEMENT_H_
+#define LANGEVIN_DISTRIBUTED_AGREEMENT_H_
+
+#include "absl/status/status.h"
+#include "distributed/control.h"
+
+namespace langevin::distributed {
+
+// All ranks together, at a point that all reach whatever happened: OK if all ranks are. Otherwise
+// all get the error of the lowest rank that has one; on every other rank it is marked as reported.
+absl::Status AgreeOnStatus(ControlChannel& control, const absl::Status& mine);
+
+// An error that somebody else tells the user, or that has been told: main prints no line for it.
+absl::Status MarkReported(absl::Status status);
+bool IsReported(const absl::Status& status);
+
+}  // namespace langevin::distributed
+
+#endif  // LANGEVIN_DISTRIBUTED_AGREEMENT_H_

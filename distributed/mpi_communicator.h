@@ -1,0 +1,68 @@
+// Collectives of host tensors over MPI.
+//
+// A progress thread carries them out one after the other with blocking calls, in pieces of at most
+// 8 MiB: with Open MPI 4.1 that is faster than its non-blocking collectives (1.2 against 2.0 ms for
+// 8 MiB between two ranks) and than one call for everything (caches), and it goes on while the
+// caller computes.
+#ifndef LANGEVIN_DISTRIBUTED_MPI_COMMUNICATOR_H_
+#define LANGEVIN_DISTRIBUTED_MPI_COMMUNICATOR_H_
+
+#include <mpi.h>
+
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "distributed/communicator.h"
+#include "distributed/phase_board.h"
+#include "distributed/work.h"
+
+namespace langevin::distributed {
+
+// Needs MPI_THREAD_MULTIPLE. Tensors are on the CPU. Sums of bfloat16 are computed in float32 and
+// rounded to bfloat16 at each step between two ranks.
+class MpiCommunicator : public Communicator {
+ public:
+  struct Options {
+    // How long Wait waits, twice that for the first collective. MPI cannot be interrupted: after
+    // DeadlineExceeded the process can only end, and the progress thread is left behind. The
+    // watchdog, which knows who is missing, should act first.
+    double timeout_seconds = 60;
+    std::shared_ptr<PhaseBoard> board;  // Where waiting is noted; may be null.
+  };
+
+  // On a duplicate of `parent`; all ranks together.
+  static absl::StatusOr<std::unique_ptr<MpiCommunicator>> Create(MPI_Comm parent, Options options);
+  ~MpiCommunicator() override;
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::string_view backend_name() const override { return "mpi"; }
+
+  std::unique_ptr<Work> AllReduce(at::Tensor tensor) override;
+  std::unique_ptr<Work> ReduceScatter(at::Tensor output, at::Tensor input) override;
+  std::unique_ptr<Work> AllGather(at::Tensor output, at::Tensor input) override;
+  std::unique_ptr<Work> AllToAll(at::Tensor output, at::Tensor input) override;
+  std::unique_ptr<Work> Broadcast(at::Tensor tensor, int root) override;
+  absl::Status Barrier() override;
+  // Ends the waits of this rank. Other ranks learn of it when this process ends.
+  void Abort(std::string_view reason) override;
+  absl::Status Shutdown() override;
+
+ private:
+  class Queue;
+  class QueuedWork;
+
+  MpiCommunicator(MPI_Comm comm, std::shared_ptr<Queue> queue);
+  std::unique_ptr<Work> Start(Collective collective);
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 1;
+  std::shared_ptr<Queue> queue_;  // Shared with the progress thread and every Work.
+  std::thread progress_;
+};
+
+}  // namespace langevin::distributed
+
+#endif  // LANGEVIN_DISTRIBUTED_MPI_COMMUNICATOR_H_

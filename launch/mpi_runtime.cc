@@ -1,0 +1,230 @@
+#include "launch/mpi_runtime.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/exit_code.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "distributed/local_communicator.h"
+#include "distributed/mpi_communicator.h"
+#include "distributed/mpi_control.h"
+#include "distributed/mpi_heartbeat.h"
+#include "distributed/mpi_status.h"
+#include "distributed/watchdog.h"
+#include "launch/deadline.h"
+#ifdef LANGEVIN_CUDA
+#include "distributed/nccl_communicator.h"
+#endif
+
+namespace langevin::launch {
+namespace {
+
+using distributed::MpiStatus;
+
+constexpr int kCommunicationExit = static_cast<int>(ExitCode::kCommunication);
+
+// How long a rank that fails waits before it ends the others, who may be about to say more.
+constexpr std::chrono::milliseconds kLastWords{1000};
+// How long MPI_Abort may take.
+constexpr double kAbortSeconds = 5;
+// The watchdog, which can name the missing rank, acts before the communicator's own time limit.
+constexpr double kWatchdogLeadSeconds = 10;
+
+cpu_set_t AffinityMask() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) CPU_SET(0, &mask);
+  return mask;
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(const Options& options) {
+  std::unique_ptr<MpiRuntime> runtime(new MpiRuntime);
+  runtime->environment_ = ReadLaunchEnvironment();
+  runtime->start_seconds_ = options.start_seconds;
+  runtime->host_name_ = HostName();
+  const cpu_set_t mask = AffinityMask();
+  runtime->cores_ = CPU_COUNT(&mask);
+  if (!runtime->environment_.has_launcher()) {
+    LANGEVIN_RETURN_IF_ERROR(CheckWorld(runtime->environment_, 1, options.purpose));
+    runtime->single_control_ = distributed::MakeSingleProcessControl(runtime->board_);
+    return runtime;
+  }
+  LANGEVIN_RETURN_IF_ERROR(runtime->InitializeMpi(options));
+  if (absl::Status world = CheckWorld(runtime->environment_, runtime->size_, options.purpose);
+      !world.ok()) {
+    runtime->Shutdown().IgnoreError();  // Alone, so nobody is kept waiting.
+    return world;
+  }
+  return runtime;
+}
+
+absl::Status MpiRuntime::InitializeMpi(const Options& options) {
+  {
+    const Deadline deadline(
+        options.start_seconds,
+        absl::StrFormat("MPI did not start within %g s on %s; check that all nodes reach each "
+                        "other and that mpirun does not run inside srun",
+                        options.start_seconds, host_name_),
+        kCommunicationExit);
+    int provided = 0;
+    LANGEVIN_RETURN_IF_ERROR(MpiStatus(
+        MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread"));
+    if (provided < MPI_THREAD_MULTIPLE) {
+      return absl::UnavailableError(
+          "this MPI was built without MPI_THREAD_MULTIPLE; use Debian's Open MPI 4.1 or later");
+    }
+  }
+  uses_mpi_ = true;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  SetLogRank(rank_, size_);
+  LANGEVIN_RETURN_IF_ERROR(FindLocalRanks());
+  LANGEVIN_ASSIGN_OR_RETURN(mpi_control_, distributed::MpiControl::Create(MPI_COMM_WORLD, board_));
+  return absl::OkStatus();
+}
+
+absl::Status MpiRuntime::FindLocalRanks() {
+  MPI_Comm local = MPI_COMM_NULL;
+  LANGEVIN_RETURN_IF_ERROR(MpiStatus(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
+      "finding the ranks on this node"));
+  MPI_Comm_rank(local, &local_rank_);
+  MPI_Comm_size(local, &local_size_);
+  const cpu_set_t own = AffinityMask();
+  std::vector<cpu_set_t> masks(local_size_);
+  const int code =
+      MPI_Allgather(&own, sizeof(own), MPI_BYTE, masks.data(), sizeof(own), MPI_BYTE, local);
+  MPI_Comm_free(&local);
+  LANGEVIN_RETURN_IF_ERROR(MpiStatus(code, "exchanging affinity masks"));
+  ranks_on_cores_ =
+      static_cast<int>(std::count_if(masks.begin(), masks.end(), [&](const cpu_set_t& mask) {
+        cpu_set_t shared;
+        CPU_AND(&shared, &mask, &own);
+        return CPU_COUNT(&shared) > 0;
+      }));
+  return absl::OkStatus();
+}
+
+MpiRuntime::~MpiRuntime() = default;
+
+int MpiRuntime::ComputeThreads(int configured) const {
+  if (configured > 0) return configured;
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  int wanted = 0;
+  if (text != nullptr && absl::SimpleAtoi(text, &wanted) && wanted > 0) return wanted;
+  return std::max(1, cores_ / std::max(1, ranks_on_cores_));
+}
+
+distributed::ControlChannel& MpiRuntime::control() {
+  if (mpi_control_ != nullptr) return *mpi_control_;
+  return *single_control_;
+}
+
+absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeCommunicator(
+    CommunicatorKind kind, bool on_device, double timeout_seconds) {
+  if (kind == CommunicatorKind::kNccl && !on_device) {
+    return absl::FailedPreconditionError(
+        "distributed.backend NCCL exchanges tensors between GPUs, and this run is on the CPU; "
+        "use MPI or AUTO");
+  }
+  if (kind == CommunicatorKind::kMpi && on_device) {
+    return absl::FailedPreconditionError(
+        "distributed.backend MPI exchanges tensors in host memory, and this run is on a GPU; use "
+        "NCCL or AUTO");
+  }
+  if (on_device) {
+#ifdef LANGEVIN_CUDA
+    distributed::NcclOptions options;
+    options.rank = rank_;
+    options.size = size_;
+    options.device_index = local_rank_;
+    options.timeout_seconds = timeout_seconds + kWatchdogLeadSeconds;
+    options.broadcast = [this](const std::string& text) -> absl::StatusOr<std::string> {
+      LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> all, control().AllGather(text));
+      return all[0];
+    };
+    return distributed::MakeNcclCommunicator(options);
+#else
+    return absl::FailedPreconditionError(
+        "this langevin was built without CUDA and NCCL; build it where the CUDA toolkit is, or "
+        "train on the CPU");
+#endif
+  }
+  if (!uses_mpi_) {
+    return distributed::LocalGroup(1, timeout_seconds).MakeCommunicator(0);
+  }
+  return distributed::MpiCommunicator::Create(MPI_COMM_WORLD,
+                                              {timeout_seconds + kWatchdogLeadSeconds, board_});
+}
+
+absl::Status MpiRuntime::StartWatchdog(double timeout_seconds) {
+  if (size_ == 1 || watchdog_ != nullptr) return absl::OkStatus();
+  LANGEVIN_ASSIGN_OR_RETURN(heartbeat_comm_, distributed::DuplicateMpiComm(MPI_COMM_WORLD));
+  watchdog_ = std::make_unique<distributed::Watchdog>(
+      std::make_unique<distributed::MpiHeartbeatTransport>(heartbeat_comm_), board_,
+      distributed::Watchdog::Options{timeout_seconds}, [this](const std::string& message) {
+        LogError("%s", message);
+        AbortAll(kCommunicationExit);
+      });
+  watchdog_->Start();
+  return absl::OkStatus();
+}
+
+void MpiRuntime::AbortAll(int exit_code) {
+  std::this_thread::sleep_for(kLastWords);
+  // MPI_Abort itself may hang where the network is gone.
+  const Deadline deadline(kAbortSeconds, "", exit_code);
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  _exit(exit_code);
+}
+
+int MpiRuntime::Finish(const absl::Status& status) {
+  const int exit_code = static_cast<int>(ExitCodeFor(status));
+  const bool is_clean = status.ok() || absl::IsCancelled(status);
+  if (!is_clean && size_ > 1 && !finalized_) AbortAll(exit_code);
+  if (const absl::Status end = Shutdown(); !end.ok()) {
+    LogError("%s", std::string(end.message()));
+    if (size_ > 1) AbortAll(kCommunicationExit);
+    return is_clean ? kCommunicationExit : exit_code;
+  }
+  return exit_code;
+}
+
+absl::Status MpiRuntime::Shutdown() {
+  if (!uses_mpi_ || finalized_) return absl::OkStatus();
+  // As long as it takes the slowest rank to come here; the watchdog ends that wait if one is gone.
+  if (watchdog_ != nullptr) {
+    LANGEVIN_RETURN_IF_ERROR(watchdog_->Stop());
+    watchdog_.reset();
+    LANGEVIN_RETURN_IF_ERROR(MpiStatus(MPI_Comm_free(&heartbeat_comm_), "MPI_Comm_free"));
+  }
+  const Deadline deadline(
+      start_seconds_,
+      absl::StrFormat("MPI did not end within %g s; all work was done before", start_seconds_),
+      kCommunicationExit);
+  if (mpi_control_ != nullptr) LANGEVIN_RETURN_IF_ERROR(mpi_control_->Shutdown());
+  finalized_ = true;
+  return MpiStatus(MPI_Finalize(), "MPI_Finalize");
+}
+
+}  // namespace langevin::launch

@@ -1,0 +1,110 @@
+// This process as one of several: starts MPI where there is a launcher, makes what ranks talk
+// through, and sees to it that all end together.
+//
+// main makes one, and ends through Finish. Nothing else calls MPI_Init, MPI_Finalize or MPI_Abort.
+#ifndef LANGEVIN_LAUNCH_MPI_RUNTIME_H_
+#define LANGEVIN_LAUNCH_MPI_RUNTIME_H_
+
+#include <mpi.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "distributed/communicator.h"
+#include "distributed/control.h"
+#include "distributed/phase_board.h"
+#include "launch/launch_environment.h"
+
+namespace langevin::distributed {
+class MpiControl;
+class Watchdog;
+}  // namespace langevin::distributed
+
+namespace langevin::launch {
+
+// Which collectives carry the tensors. kAuto: NCCL for device tensors, else MPI.
+enum class CommunicatorKind { kAuto, kMpi, kNccl };
+
+// Used by the thread that made it.
+class MpiRuntime {
+ public:
+  struct Options {
+    Purpose purpose = Purpose::kTool;
+    // How long MPI_Init and MPI_Finalize may take before this process ends with exit code 5. Known
+    // before the config is read, hence not distributed.timeout_seconds.
+    double start_seconds = 60;
+  };
+
+  // Initialises MPI (MPI_THREAD_MULTIPLE) if mpirun, or srun with PMIx, started this process; else
+  // it is a world of one. Tells the log its rank. Unavailable: see CheckWorld.
+  static absl::StatusOr<std::unique_ptr<MpiRuntime>> Start(const Options& options);
+  // Without Finish or Shutdown, MPI is left as it is.
+  ~MpiRuntime();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  int local_rank() const { return local_rank_; }  // Among the ranks on this node.
+  int local_size() const { return local_size_; }
+  bool uses_mpi() const { return uses_mpi_; }
+  const std::string& host_name() const { return host_name_; }
+  const LaunchEnvironment& environment() const { return environment_; }
+
+  // Compute threads of this rank: `configured` if above 0, else OMP_NUM_THREADS, else the cores
+  // this process may run on divided by the ranks on this node that may run on any of them; at
+  // least 1.
+  int ComputeThreads(int configured) const;
+
+  // The channel for agreements. Made once, lives as long as this.
+  distributed::ControlChannel& control();
+
+  // A communicator for tensors on the CPU, or on CUDA device local_rank() if `on_device`. All ranks
+  // together. In a world without MPI it is the local one. FailedPrecondition: NCCL for CPU tensors,
+  // or where it is not built in. The caller shuts it down before Finish on every path that did not
+  // fail.
+  absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeCommunicator(
+      CommunicatorKind kind, bool on_device, double timeout_seconds);
+
+  // From now on the others are watched: when one is missing for `timeout_seconds`, this says which
+  // and ends the process with exit code 5, and the world as far as MPI can. Once; all ranks
+  // together. Nothing happens in a world of one.
+  absl::Status StartWatchdog(double timeout_seconds);
+
+  // Ends this rank's part in the world and returns the exit code for main to return. After OK and
+  // Cancelled (stopped early, on all ranks alike): an ordered Shutdown. After an error in a world
+  // of several: gives the others a moment to say what they have to say, ends all of them with
+  // MPI_Abort, and does not return. The error itself has been printed by main.
+  int Finish(const absl::Status& status);
+
+  // The clean end: goodbye to the watchdogs, communicators freed, MPI_Finalize. All ranks together.
+  absl::Status Shutdown();
+
+ private:
+  MpiRuntime() = default;
+  absl::Status InitializeMpi(const Options& options);
+  absl::Status FindLocalRanks();
+  // Ends the process, and the others if MPI can.
+  [[noreturn]] void AbortAll(int exit_code);
+
+  LaunchEnvironment environment_;
+  double start_seconds_ = 60;
+  bool uses_mpi_ = false;
+  bool finalized_ = false;
+  int rank_ = 0;
+  int size_ = 1;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+  int cores_ = 1;           // This process may run on.
+  int ranks_on_cores_ = 1;  // That may run on any of these.
+  std::string host_name_;
+  std::shared_ptr<distributed::PhaseBoard> board_ = std::make_shared<distributed::PhaseBoard>();
+  std::unique_ptr<distributed::ControlChannel> single_control_;  // Without MPI.
+  std::unique_ptr<distributed::MpiControl> mpi_control_;
+  MPI_Comm heartbeat_comm_ = MPI_COMM_NULL;
+  std::unique_ptr<distributed::Watchdog> watchdog_;
+};
+
+}  // namespace langevin::launch
+
+#endif  // LANGEVIN_LAUNCH_MPI_RUNTIME_H_

@@ -1,0 +1,101 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "configs/run_config.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/configs/test_configs.h"
+
+namespace langevin::configs {
+namespace {
+
+using ::testing::StartsWith;
+
+RunConfig Load(const std::vector<std::string>& overrides) {
+  const absl::StatusOr<RunConfig> config =
+      LoadRunConfig(PosixFileSystem(), PresetPath("fashion_mnist_quickstart"), overrides);
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.value_or(RunConfig());
+}
+
+TEST(CheckSameRunTest, WhatTheWeightsDoNotDependOnMayDiffer) {
+  const std::vector<std::string> harmless = {"train.total_images=6400",
+                                             "data.loader_threads=7",
+                                             "data.prefetch=9",
+                                             "data.verify_checksums=false",
+                                             "distributed.backend=NCCL",
+                                             "distributed.reduction=FAST",
+                                             "distributed.timeout_seconds=5",
+                                             "distributed.threads_per_rank=3",
+                                             "checkpoint.every_images=640",
+                                             "checkpoint.every_seconds=1",
+                                             "checkpoint.keep=9",
+                                             "monitor.log_every_images=64",
+                                             "monitor.sample_every_images=0",
+                                             "monitor.sample_count=1",
+                                             "monitor.sample_steps=2"};
+  for (const std::string& change : harmless) {
+    const absl::Status status = CheckSameRun(Load({}), Load({change}));
+    EXPECT_TRUE(status.ok()) << change << ": " << status;
+  }
+  EXPECT_TRUE(CheckSameRun(Load({}), Load(harmless)).ok());
+}
+
+TEST(CheckSameRunTest, NamesTheFirstFieldThatMattersAndBothValues) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"seed=1", "field seed: was 0 when the run began and is now 1:"},
+      {"model.unet.block_out_channels=[32,64,128]",
+       "field model.unet.block_out_channels: was [32, 64, 64] when the run began and is now [32, "
+       "64, 128]:"},
+      {"model.unet.attention_head_dim=null",
+       "field model.unet.attention_head_dim: was 32 when the run began and is now not set:"},
+      {"model.unet.dropout=0.1", "field model.unet.dropout: was 0 when the run began"},
+      {"diffusion.ddpm.prediction=SAMPLE",
+       "field diffusion.ddpm.prediction: was EPSILON when the run began and is now SAMPLE:"},
+      {"data.augment.horizontal_flip=true",
+       "field data.augment.horizontal_flip: was false when the run began and is now true:"},
+      {"optimizer.learning_rate=0.0010000000000000002",
+       "field optimizer.learning_rate: was 0.001 when the run began and is now "
+       "0.0010000000000000002:"},
+      {"optimizer.schedule=COSINE_DECAY", "field optimizer.schedule: was CONSTANT"},
+      {"ema.decay=0.99", "field ema.decay: was 0.995 when the run began and is now 0.99:"},
+      {"ema.half_life_images=1000", "field ema.decay: was 0.995 when the run began and is now not"},
+      {"train.global_batch=128", "field train.global_batch: was 64 when the run began"},
+      {"train.microbatch=16", "field train.microbatch: was 32 when the run began and is now 16:"},
+      {"train.precision=BF16", "field train.precision: was FP32 when the run began"}};
+  for (const auto& [change, message] : cases) {
+    const absl::Status status = CheckSameRun(Load({}), Load({change}));
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << change;
+    EXPECT_THAT(std::string(status.message()), StartsWith(message));
+  }
+}
+
+TEST(CheckSameRunTest, ALearningRateThatEndsWithTheRunFixesItsLength) {
+  for (const std::string schedule :
+       {"optimizer.schedule=LINEAR_DECAY", "optimizer.schedule=COSINE_DECAY"}) {
+    const absl::Status status =
+        CheckSameRun(Load({schedule}), Load({schedule, "train.total_images=6400"}));
+    EXPECT_THAT(std::string(status.message()),
+                StartsWith("field train.total_images: was 60032 when the run began and is now "
+                           "6400:"));
+  }
+}
+
+TEST(CheckSameRunTest, DiffusionLeftOutIsDdpmWithItsDefaults) {
+  RunConfig without = Load({});
+  without.ddpm.reset();
+  EXPECT_TRUE(CheckSameRun(Load({}), without).ok());
+  EXPECT_TRUE(CheckSameRun(without, Load({})).ok());
+  EXPECT_FALSE(CheckSameRun(without, Load({"diffusion.ddpm.beta_end=0.03"})).ok());
+}
+
+TEST(CheckSameRunTest, AModelThatIsGoneIsADifference) {
+  RunConfig without = Load({});
+  without.unet.reset();
+  EXPECT_THAT(std::string(CheckSameRun(Load({}), without).message()),
+              StartsWith("field model: was set when the run began and is now not set:"));
+}
+
+}  // namespace
+}  // namespace langevin::configs

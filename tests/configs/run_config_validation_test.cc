@@ -1,0 +1,166 @@
+#include "configs/run_config_validation.h"
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/configs/test_configs.h"
+
+namespace langevin::configs {
+namespace {
+
+RunConfig Valid() {
+  RunConfig config;
+  config.unet = SmallUNet();
+  config.ddpm.emplace();
+  config.train = {.total_images = 640, .global_batch = 64, .microbatch = 32};
+  return config;
+}
+
+std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
+  RunConfig config = Valid();
+  change(config);
+  const std::optional<RunConfigProblem> problem = FindProblem(config);
+  return problem.has_value() ? problem->field + ": " + problem->message : "none";
+}
+
+TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
+  const std::vector<std::function<void(RunConfig&)>> changes = {
+      [](RunConfig&) {},
+      [](RunConfig& c) { c.unet.reset(), c.ddpm.reset(); },
+      [](RunConfig& c) { c.optimizer = {.learning_rate = 0, .beta1 = 0, .beta2 = 0}; },
+      [](RunConfig& c) { c.optimizer.clip_norm = c.optimizer.weight_decay = 0; },
+      [](RunConfig& c) { c.ema = {.decay = 0, .rampup_ratio = 0}; },
+      [](RunConfig& c) { c.ema = {.half_life_images = 1, .rampup_ratio = 1}; },
+      [](RunConfig& c) { c.data = {.loader_threads = 256, .prefetch = 1024}; },
+      [](RunConfig& c) { c.distributed.timeout_seconds = 1; },
+      [](RunConfig& c) { c.distributed.timeout_seconds = 86400; },
+      [](RunConfig& c) { c.checkpoint = {.every_images = 0, .every_seconds = 0, .keep = 1}; },
+      [](RunConfig& c) { c.monitor.sample_count = 1024; },
+      [](RunConfig& c) { c.train = {.total_images = 1, .global_batch = 1, .microbatch = 1}; },
+      // No grids are drawn, so their steps do not matter.
+      [](RunConfig& c) { c.ddpm->num_train_timesteps = 1; },
+      [](RunConfig& c) {
+        c.unet->time_embedding_type = "learned";
+        c.unet->num_train_timesteps = 1000;
+      },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) EXPECT_EQ(ProblemOf(changes[i]), "none") << i;
+}
+
+TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
+  struct Case {
+    std::function<void(RunConfig&)> change;
+    std::string problem;
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::string below_one = "must be at least 0 and below 1";
+  const std::string from_zero = "must be a finite number, 0 or more";
+  const std::vector<Case> cases = {
+      {[](RunConfig& c) { c.unet->norm_num_groups = 7; },
+       "model.unet.norm_num_groups: value 7: must divide each of block_out_channels, and does not "
+       "divide 16"},
+      {[](RunConfig& c) { c.unet->out_channels = 4; },
+       "model.unet.out_channels: value 4: must equal in_channels, which is 2: the network predicts "
+       "an image like the one it gets"},
+      {[](RunConfig& c) {
+         c.unet->time_embedding_type = "learned";
+         c.unet->num_train_timesteps = 999;
+       },
+       "diffusion.ddpm.num_train_timesteps: value 1000: must be at most "
+       "model.unet.num_train_timesteps, which is 999: the learned time embedding has no more"},
+      {[](RunConfig& c) { c.ddpm->num_train_timesteps = 0; },
+       "diffusion.ddpm.num_train_timesteps: value 0: must be from 1 to 1000000"},
+      {[](RunConfig& c) { c.ddpm->beta_start = 0; },
+       "diffusion.ddpm.beta_start: value 0: must be above 0 and below 1"},
+      {[](RunConfig& c) { c.ddpm->beta_end = 1e-4; },
+       "diffusion.ddpm.beta_end: value 0.0001: must be above beta_start, which is 0.0001, and "
+       "below "
+       "1"},
+      {[](RunConfig& c) { c.ddpm->beta_end = 1; },
+       "diffusion.ddpm.beta_end: value 1: must be above beta_start, which is 0.0001, and below 1"},
+      {[](RunConfig& c) { c.data.loader_threads = 0; },
+       "data.loader_threads: value 0: must be from 1 to 256"},
+      {[](RunConfig& c) { c.data.prefetch = 1025; },
+       "data.prefetch: value 1025: must be from 1 to 1024"},
+      {[](RunConfig& c) { c.optimizer.learning_rate = -1e-4; },
+       "optimizer.learning_rate: value -0.0001: " + from_zero},
+      {[=](RunConfig& c) { c.optimizer.learning_rate = kInfinity; },
+       "optimizer.learning_rate: value inf: " + from_zero},
+      {[](RunConfig& c) { c.optimizer.beta1 = 1; }, "optimizer.beta1: value 1: " + below_one},
+      {[=](RunConfig& c) { c.optimizer.beta2 = kNan; }, "optimizer.beta2: value nan: " + below_one},
+      {[](RunConfig& c) { c.optimizer.epsilon = 0; },
+       "optimizer.epsilon: value 0: must be a finite number above 0"},
+      {[](RunConfig& c) { c.optimizer.weight_decay = -1; },
+       "optimizer.weight_decay: value -1: " + from_zero},
+      {[=](RunConfig& c) { c.optimizer.clip_norm = kNan; },
+       "optimizer.clip_norm: value nan: " + from_zero},
+      {[](RunConfig& c) { c.optimizer.warmup_images = -1; },
+       "optimizer.warmup_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.ema.decay = 1; }, "ema.decay: value 1: " + below_one},
+      {[](RunConfig& c) { c.ema.half_life_images = 0; },
+       "ema.half_life_images: value 0: must be from 1 to 1000000000000000"},
+      {[](RunConfig& c) { c.ema.rampup_ratio = 1.5; },
+       "ema.rampup_ratio: value 1.5: must be from 0 to 1"},
+      {[](RunConfig& c) { c.train.total_images = 0; },
+       "train.total_images: value 0: must be from 1 to 1000000000000000"},
+      {[](RunConfig& c) { c.train.total_images = std::numeric_limits<int64_t>::max(); },
+       "train.total_images: value 9223372036854775807: must be from 1 to 1000000000000000"},
+      {[](RunConfig& c) { c.train.global_batch = -64; },
+       "train.global_batch: value -64: must be from 1 to 16777216"},
+      {[](RunConfig& c) { c.train.microbatch = 0; },
+       "train.microbatch: value 0: must be from 1 to 16777216"},
+      {[](RunConfig& c) { c.train.microbatch = 48; },
+       "train.microbatch: value 48: must divide train.global_batch, which is 64"},
+      {[](RunConfig& c) { c.train.microbatch = 128; },
+       "train.microbatch: value 128: must divide train.global_batch, which is 64"},
+      {[](RunConfig& c) { c.distributed.zero_stage = 1; },
+       "distributed.zero_stage: value 1: must be 0: this version keeps the whole optimizer state "
+       "on "
+       "each rank"},
+      {[](RunConfig& c) { c.distributed.timeout_seconds = 0.5; },
+       "distributed.timeout_seconds: value 0.5: must be from 1 to 86400"},
+      {[](RunConfig& c) { c.distributed.threads_per_rank = -1; },
+       "distributed.threads_per_rank: value -1: must be from 0 to 1024"},
+      {[](RunConfig& c) { c.checkpoint.every_images = -1; },
+       "checkpoint.every_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.checkpoint.every_seconds = -1; },
+       "checkpoint.every_seconds: value -1: " + from_zero},
+      {[](RunConfig& c) { c.checkpoint.keep = 0; },
+       "checkpoint.keep: value 0: must be from 1 to 1000000"},
+      {[](RunConfig& c) { c.monitor.log_every_images = -1; },
+       "monitor.log_every_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.monitor.sample_every_images = -1; },
+       "monitor.sample_every_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.monitor.sample_count = 1025; },
+       "monitor.sample_count: value 1025: must be from 1 to 1024"},
+      {[](RunConfig& c) { c.monitor.sample_steps = 0; },
+       "monitor.sample_steps: value 0: must be from 1 to 10000"},
+      {[](RunConfig& c) {
+         c.monitor.sample_every_images = 64;
+         c.ddpm->num_train_timesteps = 10;
+       },
+       "monitor.sample_steps: value 20: must be at most diffusion.ddpm.num_train_timesteps, which "
+       "is 10"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ProblemOf(c.change), c.problem);
+}
+
+TEST(RoundUpToGlobalBatchTest, MakesWholeBatchesAndKeepsZero) {
+  RunConfig config = Valid();
+  config.train.total_images = 641;
+  config.checkpoint.every_images = 1;
+  config.monitor.log_every_images = 128;
+  config.monitor.sample_every_images = 0;
+  RoundUpToGlobalBatch(config);
+  EXPECT_EQ(config.train.total_images, 704);
+  EXPECT_EQ(config.checkpoint.every_images, 64);
+  EXPECT_EQ(config.monitor.log_every_images, 128);
+  EXPECT_EQ(config.monitor.sample_every_images, 0);
+}
+
+}  // namespace
+}  // namespace langevin::configs

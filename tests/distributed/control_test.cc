@@ -1,0 +1,60 @@
+#include "distributed/control.h"
+
+#include <functional>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace langevin::distributed {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+void RunControls(int size, double timeout_seconds,
+                 const std::function<void(ControlChannel&)>& body) {
+  const std::vector<std::unique_ptr<ControlChannel>> controls =
+      MakeLocalControls(size, timeout_seconds);
+  std::vector<std::thread> threads;
+  for (const auto& control : controls) threads.emplace_back([&] { body(*control); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(ControlChannelTest, EveryRankGetsTheTextsOfAllInOrder) {
+  RunControls(3, 60, [](ControlChannel& control) {
+    const std::string own(control.rank() * 2, 'a' + control.rank());
+    const auto texts = control.AllGather(own);
+    ASSERT_TRUE(texts.ok()) << texts.status();
+    EXPECT_THAT(*texts, ElementsAre("", "bb", "cccc"));
+  });
+}
+
+TEST(ControlChannelTest, AFlagOfOneRankReachesAll) {
+  RunControls(4, 60, [](ControlChannel& control) {
+    for (int step = 0; step < 100; ++step) {
+      const bool own = step % 4 == control.rank();
+      const auto flags = control.CombineFlags(own ? uint64_t{1} << (60 + control.rank()) : 0);
+      ASSERT_TRUE(flags.ok()) << flags.status();
+      EXPECT_EQ(*flags, uint64_t{1} << (60 + step % 4));
+    }
+  });
+}
+
+TEST(ControlChannelTest, ARankThatDoesNotComeIsNamed) {
+  RunControls(2, 0.1, [](ControlChannel& control) {
+    if (control.rank() == 0) return;
+    const absl::Status status = control.CombineFlags(0).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("rank 0 did not come"));
+  });
+}
+
+TEST(ControlChannelTest, AWorldOfOneAgreesWithItself) {
+  const std::unique_ptr<ControlChannel> control = MakeSingleProcessControl();
+  EXPECT_THAT(*control->AllGather("x"), ElementsAre("x"));
+  EXPECT_EQ(*control->CombineFlags(5), 5u);
+}
+
+}  // namespace
+}  // namespace langevin::distributed

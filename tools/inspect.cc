@@ -1,0 +1,153 @@
+#include "tools/inspect.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/digest.h"
+#include "core/base/safetensors.h"
+#include "core/base/status_macros.h"
+#include "core/checkpoint/checkpoint.h"
+#include "core/export/model_folder.h"
+#include "core/model/state_dict.h"
+#include "core/model/unet2d.h"
+#include "data/describe.h"
+
+namespace langevin::tools {
+namespace {
+
+struct InspectOptions {
+  std::string path;
+  bool digest = false;
+};
+
+std::string MebiBytes(uint64_t bytes) {
+  return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+void Print(const std::string& name, const std::string& value) {
+  absl::PrintF("%-18s %s\n", name, value);
+}
+
+// The digest of a model's weights by name, type, shape and bytes.
+absl::StatusOr<std::string> WeightsDigest(FileSystem& file_system,
+                                          const exporting::ModelFolder& folder) {
+  model::UNet2D network(folder.unet, configs::Precision::kFp32, at::kCPU);
+  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(file_system, folder, network).status());
+  const std::vector<model::NamedTensor> tensors =
+      model::StateDict(network.parameters(), network.parameters().master(), "");
+  Digest digest;
+  for (const TensorView& view : model::ViewsOf(tensors)) {
+    digest.UpdateString(view.name);
+    digest.UpdateString(ShapeString(view.shape));
+    digest.Update(view.bytes);
+  }
+  return digest.Hex();
+}
+
+absl::Status InspectModelFolder(FileSystem& file_system, const InspectOptions& options) {
+  LANGEVIN_ASSIGN_OR_RETURN(const exporting::ModelFolder folder,
+                            exporting::ReadModelFolder(file_system, options.path));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::string digest, WeightsDigest(file_system, folder));
+  if (options.digest) {
+    absl::PrintF("digest %s\n", digest);
+    return absl::OkStatus();
+  }
+  Print("kind", "diffusers model folder");
+  Print("model", absl::StrCat("UNet2DModel, ", model::CountParameters(folder.unet), " parameters"));
+  if (!folder.unet.sample_size.empty()) {
+    Print("sample size", absl::StrCat(folder.unet.sample_height(), " x ",
+                                      folder.unet.sample_width(), " x ", folder.unet.in_channels));
+  }
+  if (folder.has_scheduler) {
+    Print("scheduler", absl::StrCat(folder.scheduler.class_name, ", ",
+                                    folder.scheduler.num_train_timesteps, " steps, ",
+                                    folder.scheduler.beta_schedule, ", predicts ",
+                                    folder.scheduler.prediction_type));
+  }
+  for (const auto& [name, value] : folder.facts) Print(name, value);
+  Print("digest", digest);
+  return absl::OkStatus();
+}
+
+void PrintCheckpoint(const checkpoint::Found& found) {
+  Print("checkpoint", found.folder);
+  Print("images_seen", absl::StrCat(found.metadata.images_seen));
+  Print("tensors", absl::StrCat(found.tensors.size()));
+  Print("data", found.metadata.data_fingerprint);
+  Print("written by", absl::StrCat(found.metadata.software, ", ", found.metadata.world_size,
+                                   " ranks"));
+  for (const auto& [name, value] : found.metadata.facts) Print(name, value);
+}
+
+absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) {
+  absl::StatusOr<checkpoint::Found> found =
+      checkpoint::FindForReading(file_system, options.path);
+  if (options.digest) {
+    if (!found.ok()) return found.status();
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string digest,
+                              checkpoint::StateDigest(file_system, *found));
+    absl::PrintF("digest %s\n", digest);
+    return absl::OkStatus();
+  }
+  const bool is_run = file_system.Exists(JoinPath(options.path, "config.textproto"));
+  if (!is_run && !found.ok()) return found.status();
+  Print("kind", is_run ? "run" : "checkpoint");
+  if (is_run) {
+    LANGEVIN_ASSIGN_OR_RETURN(const std::vector<checkpoint::Listed> listed,
+                              checkpoint::List(file_system, options.path));
+    for (const checkpoint::Listed& one : listed) {
+      Print(BaseName(one.folder),
+            one.metadata.ok() ? MebiBytes(one.bytes)
+                              : absl::StrCat("damaged: ",
+                                             std::string(one.metadata.status().message())));
+    }
+    if (listed.empty()) {
+      Print("checkpoints", "none yet");
+      return absl::OkStatus();
+    }
+  }
+  if (!found.ok()) return found.status();
+  PrintCheckpoint(*found);
+  return absl::OkStatus();
+}
+
+absl::Status RunInspect(const InspectOptions& options) {
+  FileSystem& file_system = PosixFileSystem();
+  const std::string& path = options.path;
+  LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system.GetInfo(path));
+  if (info.type == FileType::kRegular) {
+    if (options.digest) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": --digest takes a run, a checkpoint or a model folder"));
+    }
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string text, data::DescribeShard(file_system, path));
+    absl::PrintF("%s", text);
+    return absl::OkStatus();
+  }
+  if (file_system.Exists(JoinPath(path, "manifest.textproto")) && !options.digest) {
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string text, data::DescribeDataset(file_system, path));
+    absl::PrintF("%s", text);
+    return absl::OkStatus();
+  }
+  if (exporting::IsModelFolder(file_system, path)) return InspectModelFolder(file_system, options);
+  return InspectRun(file_system, options);
+}
+
+}  // namespace
+
+void RegisterInspect(CLI::App& program, std::function<absl::Status()>& action) {
+  CLI::App* command = program.add_subcommand(
+      "inspect", "Say what a data set, shard, run, checkpoint or model is; changes nothing");
+  auto options = std::make_shared<InspectOptions>();
+  command->add_option("PATH", options->path, "what to look at")->required();
+  command->add_flag("--digest", options->digest,
+                    "print one line that names weights, averages, optimizer state and images_seen");
+  command->callback([options, &action] { action = [options] { return RunInspect(*options); }; });
+}
+
+}  // namespace langevin::tools

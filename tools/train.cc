@@ -1,0 +1,302 @@
+#include "tools/train.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "ATen/Parallel.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "configs/presets.h"
+#include "configs/run_config.h"
+#include "core/base/clock.h"
+#include "core/base/exit_code.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/base/version.h"
+#include "core/checkpoint/checkpoint.h"
+#include "core/export/model_folder.h"
+#include "core/train/control_group.h"
+#include "core/train/run_folder.h"
+#include "core/train/run_setup.h"
+#include "core/train/trainer.h"
+#include "distributed/agreement.h"
+#include "launch/stop_signals.h"
+#include "tools/program_folder.h"
+#include "tools/run_on_ranks.h"
+
+namespace langevin::tools {
+namespace {
+
+using distributed::AgreeOnStatus;
+
+struct TrainOptions {
+  std::string config;
+  std::string data;
+  std::string output;
+  std::string init;
+  std::string resume = "auto";
+  std::vector<std::string> overrides;
+  bool dry_run = false;
+};
+
+// What is known before anything is written.
+struct Plan {
+  configs::RunConfig config;
+  std::unique_ptr<data::Dataset> dataset;
+  std::optional<exporting::ModelFolder> init;
+  train::BatchPlan batch;
+};
+
+train::Resume ResumeFrom(const std::string& name) {
+  if (name == "never") return train::Resume::kNever;
+  return name == "must" ? train::Resume::kMust : train::Resume::kAuto;
+}
+
+absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& options, int rank,
+                              int ranks) {
+  Plan plan;
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const std::string config_path,
+      configs::ResolveConfigPath(file_system, options.config, ProgramFolder()));
+  LANGEVIN_ASSIGN_OR_RETURN(
+      plan.config, configs::LoadRunConfig(file_system, config_path, options.overrides));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));
+  LANGEVIN_ASSIGN_OR_RETURN(
+      plan.dataset, data::Dataset::Open(file_system, options.data, data::Split::kTrain));
+  if (!options.init.empty()) {
+    LANGEVIN_ASSIGN_OR_RETURN(plan.init, exporting::ReadModelFolder(file_system, options.init));
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(
+      plan.config, train::ResolveConfig(std::move(plan.config), *plan.dataset,
+                                        plan.init.has_value() ? &*plan.init : nullptr));
+  LANGEVIN_RETURN_IF_ERROR(train::CheckRunFolder(file_system, options.output, plan.config,
+                                                 ResumeFrom(options.resume)));
+  return plan;
+}
+
+using Table = std::vector<std::pair<std::string, std::string>>;
+
+Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::MpiRuntime& runtime,
+                  const at::Device& device, int64_t num_parameters) {
+  const configs::RunConfig& config = plan.config;
+  const configs::TrainConfig& train = config.train;
+  const data::ImageShape& shape = plan.dataset->shape();
+  const bool bf16 = train.precision == configs::Precision::kBf16;
+  return {
+      {"run", options.output},
+      {"data", absl::StrFormat("%s: %d images of %d x %d x %d, fingerprint %s", options.data,
+                               plan.dataset->size(), shape.height, shape.width, shape.channels,
+                               plan.dataset->fingerprint())},
+      {"model", absl::StrFormat("UNet2DModel with %d parameters%s", num_parameters,
+                                options.init.empty() ? "" : absl::StrCat(", from ", options.init))},
+      {"images", absl::StrFormat("%d in %d steps of %d", train.total_images,
+                                 train.total_images / train.global_batch, train.global_batch)},
+      {"microbatches", absl::StrFormat("%d of %d, %d a rank", plan.batch.microbatches,
+                                       train.microbatch, plan.batch.local_microbatches)},
+      {"ranks", absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(),
+                                runtime.local_size(),
+                                runtime.ComputeThreads(config.distributed.threads_per_rank))},
+      {"device", absl::StrCat(device.str(), ", ", bf16 ? "bf16" : "fp32")},
+      {"reduction",
+       config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
+      {"state", absl::StrFormat("%.1f MiB a rank",
+                                static_cast<double>(train::StateBytes(num_parameters,
+                                                                      train.precision)) /
+                                    (1 << 20))},
+      {"checkpoints",
+       absl::StrFormat("every %s%s and at the end, newest %d kept, %.1f MiB each",
+                       config.checkpoint.every_images > 0
+                           ? absl::StrCat(config.checkpoint.every_images, " images or ")
+                           : "",
+                       FormatDuration(config.checkpoint.every_seconds), config.checkpoint.keep,
+                       static_cast<double>(num_parameters) * 16 / (1 << 20))},
+      {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
+                              config.monitor.log_every_images)},
+      {"sample grids", config.monitor.sample_every_images > 0
+                           ? absl::StrFormat("every %d images, %d samples of %d steps",
+                                             config.monitor.sample_every_images,
+                                             config.monitor.sample_count,
+                                             config.monitor.sample_steps)
+                           : "none"}};
+}
+
+void LogTable(const Table& table) {
+  for (const auto& [name, value] : table) LogInfo("  %-14s %s", name, value);
+}
+
+checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
+  const data::IntensityMap& map = plan.dataset->intensity_map();
+  checkpoint::Metadata metadata{.config = configs::ToText(plan.config),
+                                .data_fingerprint = plan.dataset->fingerprint(),
+                                .software = absl::StrCat("langevin ", kVersion),
+                                .world_size = world_size};
+  metadata.facts = {{"intensity_scale", absl::StrFormat("%.17g", map.scale)},
+                    {"intensity_offset", absl::StrFormat("%.17g", map.offset)},
+                    {"data_dtype", std::string(NameOf(plan.dataset->dtype()))}};
+  return metadata;
+}
+
+// The weights a run begins with: the folder's, or random ones.
+absl::StatusOr<train::TrainState> BeginState(FileSystem& file_system, const Plan& plan,
+                                             const at::Device& device) {
+  auto network = std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision,
+                                                 device);
+  if (plan.init.has_value()) {
+    LANGEVIN_ASSIGN_OR_RETURN(const int64_t matched,
+                              exporting::LoadWeights(file_system, *plan.init, *network));
+    LogInfo("  weights        %d of %d tensors of %s matched", matched, matched,
+            plan.init->weights_path);
+  } else {
+    network->parameters().Initialize(plan.config.seed);
+  }
+  return train::TrainState::Begin(std::move(network));
+}
+
+std::optional<std::string> FindFact(const checkpoint::Metadata& metadata, const std::string& name) {
+  for (const auto& [key, value] : metadata.facts) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+absl::Status CountParameters(const Plan& plan, const launch::MpiRuntime& runtime,
+                             int64_t& num_parameters) {
+  num_parameters = model::CountParameters(*plan.config.unet);
+  return train::CheckMemory(num_parameters, plan.config, runtime.local_size());
+}
+
+absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtime) {
+  FileSystem& file_system = PosixFileSystem();
+  distributed::ControlChannel& control = runtime.control();
+
+  // Everything that can be wrong is found before anything is written.
+  absl::StatusOr<Plan> plan_or = MakePlan(file_system, options, runtime.rank(), runtime.size());
+  int64_t num_parameters = 0;
+  absl::Status ready = plan_or.status();
+  if (ready.ok()) ready = CountParameters(*plan_or, runtime, num_parameters);
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
+  Plan& plan = *plan_or;
+  const configs::RunConfig& config = plan.config;
+  at::set_num_threads(runtime.ComputeThreads(config.distributed.threads_per_rank));
+  LANGEVIN_ASSIGN_OR_RETURN(const at::Device device,
+                            ChooseDevice(runtime, config.distributed.backend));
+  const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
+  LogInfo("langevin %s", kVersion);
+  LogTable(table);
+  if (options.dry_run) {
+    LogInfo("dry run: nothing was written");
+    return absl::OkStatus();
+  }
+
+  absl::Status opened;
+  if (runtime.rank() == 0) opened = train::OpenRunFolder(file_system, options.output, config);
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, opened));
+  LANGEVIN_RETURN_IF_ERROR(runtime.StartWatchdog(config.distributed.timeout_seconds));
+  const launch::CommunicatorKind kind =
+      config.distributed.backend == configs::Backend::kNccl  ? launch::CommunicatorKind::kNccl
+      : config.distributed.backend == configs::Backend::kMpi ? launch::CommunicatorKind::kMpi
+                                                             : launch::CommunicatorKind::kAuto;
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<distributed::Communicator> communicator,
+      runtime.MakeCommunicator(kind, device.is_cuda(), config.distributed.timeout_seconds));
+
+  train::ControlGroup group(control);
+  LANGEVIN_ASSIGN_OR_RETURN(const std::optional<checkpoint::Found> found,
+                            checkpoint::FindNewest(file_system, group, options.output));
+  absl::StatusOr<train::TrainState> state = BeginState(file_system, plan, device);
+  absl::Status loaded = state.status();
+  train::RunningMean mean;
+  if (loaded.ok() && found.has_value()) {
+    loaded = train::CheckCheckpointFits(*found, config, plan.dataset->fingerprint());
+    if (loaded.ok()) loaded = state->Load(file_system, *found);
+    if (const auto text = FindFact(found->metadata, "running_mean"); loaded.ok() && text) {
+      const absl::StatusOr<train::RunningMean> read = train::RunningMean::FromText(*text);
+      loaded = read.status();
+      if (read.ok()) mean = *read;
+    }
+  }
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, loaded));
+  const int64_t begin = state->images_seen;
+
+  std::unique_ptr<monitor::RunMonitor> monitor;
+  if (runtime.rank() == 0) {
+    LANGEVIN_ASSIGN_OR_RETURN(
+        monitor, monitor::RunMonitor::Open(file_system, options.output,
+                                           {.title = BaseName(options.output),
+                                            .total_images = config.train.total_images,
+                                            .table = table,
+                                            .config_text = configs::ToText(config)},
+                                           begin));
+    monitor->Event(begin, begin == 0 ? "started" : absl::StrCat("resumed from ", found->folder));
+  }
+  if (begin >= config.train.total_images) {
+    LogInfo("%s: all %d images of this run are done; raise train.total_images to go on",
+            options.output, config.train.total_images);
+    return communicator->Shutdown();
+  }
+
+  train::Trainer trainer({.file_system = file_system,
+                          .communicator = *communicator,
+                          .control = control,
+                          .dataset = *plan.dataset,
+                          .monitor = monitor.get(),
+                          .stop_requested = launch::StopRequested,
+                          .run_folder = options.output,
+                          .metadata = MetadataOf(plan, runtime.size())},
+                         config, plan.batch, *std::move(state), mean);
+  LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
+  const int64_t images_seen = trainer.state().images_seen;
+  if (monitor != nullptr) {
+    monitor->Event(images_seen, outcome == train::Outcome::kFinished ? "finished" : "stopped early");
+    monitor->WriteReport();
+  }
+  LANGEVIN_RETURN_IF_ERROR(communicator->Shutdown());
+  if (outcome == train::Outcome::kStopped) {
+    return absl::CancelledError(absl::StrCat("stopped at images_seen ", images_seen,
+                                             ", everything saved; run the same command again to go "
+                                             "on"));
+  }
+  LogInfo("done: %d images; export with: langevin export --run %s --output DIR", images_seen,
+          options.output);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
+  CLI::App* command = program.add_subcommand(
+      "train", "Train a diffusion model, or go on with a run; also under mpirun or srun");
+  auto options = std::make_shared<TrainOptions>();
+  command->add_option("--config", options->config, "run config (text format), or a preset's name")
+      ->required();
+  command->add_option("--data", options->data, "data set made by `langevin prepare`")->required();
+  command->add_option("--output", options->output, "folder of the run; goes on if it has checkpoints")
+      ->required();
+  command->add_option("--init", options->init,
+                      "begin with the weights of this diffusers UNet2DModel folder (fine-tuning)");
+  command
+      ->add_option("--resume", options->resume,
+                   "auto: from the newest good checkpoint, if any; must: fail without one; never: "
+                   "refuse a run that has any")
+      ->check(CLI::IsMember({"auto", "never", "must"}))
+      ->capture_default_str();
+  command
+      ->add_option("--set", options->overrides,
+                   "replace a field of the config, as in train.microbatch=16")
+      ->type_name("FIELD=VALUE")
+      ->take_all();
+  command->add_flag("--dry_run", options->dry_run, "check everything, say what would run, and stop");
+  command->callback([options, &action] {
+    action = [options] {
+      return RunOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {
+        return TrainOnRank(*options, runtime);
+      });
+    };
+  });
+}
+
+}  // namespace langevin::tools
