@@ -65,12 +65,13 @@ if(LANGEVIN_CUDA)
     "${NCCL_LIBRARY}" CUDA::cudart)
 endif()
 
-# One precompiled header for every target that uses LibTorch.
-file(WRITE "${PROJECT_BINARY_DIR}/torch_precompiled.cc.in" "// Exists to own the precompiled header.\n")
-configure_file("${PROJECT_BINARY_DIR}/torch_precompiled.cc.in" "${PROJECT_BINARY_DIR}/torch_precompiled.cc" COPYONLY)
+# One precompiled header for every target that uses LibTorch; also what is slow to compile besides.
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/torch_precompiled.cc"
+     CONTENT "// Exists to own the precompiled header.\n")
 add_library(langevin_torch_precompiled OBJECT "${PROJECT_BINARY_DIR}/torch_precompiled.cc")
 target_link_libraries(langevin_torch_precompiled PUBLIC langevin_options langevin_torch)
 target_precompile_headers(langevin_torch_precompiled PRIVATE
   <ATen/ATen.h> <ATen/Parallel.h> <torch/csrc/autograd/custom_function.h>
   <torch/csrc/autograd/variable.h> <string> <vector> <memory> <functional>
-  <absl/status/status.h> <absl/status/statusor.h> <absl/strings/str_format.h>)
+  <absl/status/status.h> <absl/status/statusor.h> <absl/strings/str_format.h>
+  <nlohmann/json.hpp> <CLI/CLI.hpp>)

@@ -35,13 +35,13 @@ class Communicator {
   virtual int size() const = 0;
   virtual std::string_view backend_name() const = 0;  // "mpi", "nccl", "local".
 
-  // Sums `tensor` (float32, float64 or bfloat16) over all ranks, in place. The order of summation is
-  // the backend's own.
+  // Sums `tensor` (float32, float64 or bfloat16) over all ranks, in place. The order of summation
+  // is the backend's own.
   virtual std::unique_ptr<Work> AllReduce(at::Tensor tensor) = 0;
   // output (n) becomes this rank's n-element slice of the sum of the ranks' inputs (size() * n).
   virtual std::unique_ptr<Work> ReduceScatter(at::Tensor output, at::Tensor input) = 0;
-  // output (size() * n) becomes the ranks' inputs (n), in rank order. input may be this rank's slice
-  // of output.
+  // output (size() * n) becomes the ranks' inputs (n), in rank order. input may be this rank's
+  // slice of output.
   virtual std::unique_ptr<Work> AllGather(at::Tensor output, at::Tensor input) = 0;
   // Slice r of input (size() * n) goes to rank r; slice r of output comes from rank r.
   virtual std::unique_ptr<Work> AllToAll(at::Tensor output, at::Tensor input) = 0;

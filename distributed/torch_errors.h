@@ -26,8 +26,9 @@ absl::Status CatchTorchErrors(const char* what, Function&& function) {
     // The CPU allocator has no exception class of its own.
     if (absl::StrContains(error.what_without_backtrace(), "can't allocate memory")) {
       return absl::ResourceExhaustedError(
-          absl::StrCat(what, ": out of memory: make train.microbatch or the model smaller, or start "
-                             "fewer ranks on this host"));
+          absl::StrCat(what,
+                       ": out of memory: make train.microbatch or the model smaller, or start "
+                       "fewer ranks on this host"));
     }
     return absl::InternalError(absl::StrCat(what, ": ", error.what_without_backtrace()));
   } catch (const std::exception& error) {

@@ -40,7 +40,10 @@ launcher=(mpirun -n $ranks --mca odls_base_sigkill_timeout 60)
 if [ "$(nproc)" -lt $ranks ]; then
   launcher+=(--oversubscribe --mca mpi_yield_when_idle 1)
 fi
-"${launcher[@]}" build/langevin train --config configs/presets/fashion_mnist_quickstart.textproto \
+# bf16 is twice as fast where the CPU multiplies it in hardware, and many times slower elsewhere.
+precision=FP32
+grep -qw avx512_bf16 /proc/cpuinfo && precision=BF16
+"${launcher[@]}" build/langevin train --set train.precision=$precision --config fashion_mnist_quickstart \
   --data "$data" --output "$run"
 
 say "Export for diffusers"

@@ -24,10 +24,10 @@ absl::Status RunExport(const ExportOptions& options) {
   FileSystem& file_system = PosixFileSystem();
   LANGEVIN_ASSIGN_OR_RETURN(
       const exporting::Model model,
-      exporting::OpenModel(file_system, options.run,
-                           options.weights == "raw" ? exporting::Weights::kRaw
-                                                    : exporting::Weights::kEma,
-                           at::kCPU));
+      exporting::OpenModel(
+          file_system, options.run,
+          options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma,
+          at::kCPU));
   exporting::ExportRequest request{.unet = model.network->config(),
                                    .scheduler = model.scheduler,
                                    .weights = model.network->parameters().master(),

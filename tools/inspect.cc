@@ -64,10 +64,10 @@ absl::Status InspectModelFolder(FileSystem& file_system, const InspectOptions& o
                                       folder.unet.sample_width(), " x ", folder.unet.in_channels));
   }
   if (folder.has_scheduler) {
-    Print("scheduler", absl::StrCat(folder.scheduler.class_name, ", ",
-                                    folder.scheduler.num_train_timesteps, " steps, ",
-                                    folder.scheduler.beta_schedule, ", predicts ",
-                                    folder.scheduler.prediction_type));
+    Print("scheduler",
+          absl::StrCat(folder.scheduler.class_name, ", ", folder.scheduler.num_train_timesteps,
+                       " steps, ", folder.scheduler.beta_schedule, ", predicts ",
+                       folder.scheduler.prediction_type));
   }
   for (const auto& [name, value] : folder.facts) Print(name, value);
   Print("digest", digest);
@@ -79,14 +79,13 @@ void PrintCheckpoint(const checkpoint::Found& found) {
   Print("images_seen", absl::StrCat(found.metadata.images_seen));
   Print("tensors", absl::StrCat(found.tensors.size()));
   Print("data", found.metadata.data_fingerprint);
-  Print("written by", absl::StrCat(found.metadata.software, ", ", found.metadata.world_size,
-                                   " ranks"));
+  Print("written by",
+        absl::StrCat(found.metadata.software, ", ", found.metadata.world_size, " ranks"));
   for (const auto& [name, value] : found.metadata.facts) Print(name, value);
 }
 
 absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) {
-  absl::StatusOr<checkpoint::Found> found =
-      checkpoint::FindForReading(file_system, options.path);
+  absl::StatusOr<checkpoint::Found> found = checkpoint::FindForReading(file_system, options.path);
   if (options.digest) {
     if (!found.ok()) return found.status();
     LANGEVIN_ASSIGN_OR_RETURN(const std::string digest,
@@ -102,9 +101,9 @@ absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) 
                               checkpoint::List(file_system, options.path));
     for (const checkpoint::Listed& one : listed) {
       Print(BaseName(one.folder),
-            one.metadata.ok() ? MebiBytes(one.bytes)
-                              : absl::StrCat("damaged: ",
-                                             std::string(one.metadata.status().message())));
+            one.metadata.ok()
+                ? MebiBytes(one.bytes)
+                : absl::StrCat("damaged: ", std::string(one.metadata.status().message())));
     }
     if (listed.empty()) {
       Print("checkpoints", "none yet");

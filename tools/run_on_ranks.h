@@ -18,9 +18,9 @@ namespace langevin::tools {
 absl::Status RunOnRanks(launch::Purpose purpose,
                         const std::function<absl::Status(launch::MpiRuntime&)>& body);
 
-// The device this rank computes on: its GPU where `backend` asks for NCCL, or leaves it open and every
-// rank has one of its own; else the CPU. All ranks together. FailedPrecondition: NCCL without a GPU
-// for each rank.
+// The device this rank computes on: its GPU where `backend` asks for NCCL, or leaves it open and
+// every rank has one of its own; else the CPU. All ranks together. FailedPrecondition: NCCL without
+// a GPU for each rank.
 absl::StatusOr<at::Device> ChooseDevice(launch::MpiRuntime& runtime, configs::Backend backend);
 
 }  // namespace langevin::tools

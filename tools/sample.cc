@@ -68,9 +68,10 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
   if (options.guidance.has_value()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        options.model, ": --guidance needs a model that was trained with label dropout, and this one "
-                       "has no null label; leave --guidance out"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.model,
+                     ": --guidance needs a model that was trained with label dropout, and this one "
+                     "has no null label; leave --guidance out"));
   }
   diffusion::SamplingRequest request{.seed = options.seed,
                                      .channels = unet.in_channels,
@@ -79,9 +80,10 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                                      .class_of = {},
                                      .initial_noise = {}};
   if (unet.class_embed_type == "identity") {
-    return absl::InvalidArgumentError(absl::StrCat(
-        options.model, ": is conditioned on vectors (class_embed_type identity), which sample cannot "
-                       "give; use it from Python"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.model,
+                     ": is conditioned on vectors (class_embed_type identity), which sample cannot "
+                     "give; use it from Python"));
   }
   const std::optional<int64_t> classes = unet.num_class_embeds;
   if (options.class_label.has_value()) {
@@ -113,15 +115,14 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
 absl::Status WriteSamples(FileSystem& file_system, const std::string& folder,
                           const at::Tensor& samples, const std::string& temporary) {
   LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(temporary));
-  LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(file_system,
-                                            JoinPath(temporary, "samples.safetensors"),
+  LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(file_system, JoinPath(temporary, "samples.safetensors"),
                                             model::ViewsOf({{"samples", samples}}), {}));
   const int64_t values = samples.numel() / samples.size(0);
   std::vector<Picture> tiles;
   for (int64_t i = 0; i < samples.size(0); ++i) {
-    tiles.push_back(PictureFromModelRange(
-        {samples.data_ptr<float>() + i * values, static_cast<size_t>(values)}, samples.size(1),
-        samples.size(2), samples.size(3)));
+    tiles.push_back(
+        PictureFromModelRange({samples.data_ptr<float>() + i * values, static_cast<size_t>(values)},
+                              samples.size(1), samples.size(2), samples.size(3)));
     LANGEVIN_ASSIGN_OR_RETURN(const std::string png, EncodePng(tiles.back()));
     LANGEVIN_ASSIGN_OR_RETURN(
         const std::unique_ptr<WritableFile> file,
@@ -157,10 +158,9 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
   absl::StatusOr<std::unique_ptr<diffusion::Sampler>> sampler = absl::UnknownError("");
   const absl::Status ready = [&]() -> absl::Status {
     if (runtime.rank() == 0) LANGEVIN_RETURN_IF_ERROR(CheckOutput(file_system, options.output));
-    model = exporting::OpenModel(file_system, options.model,
-                                 options.weights == "raw" ? exporting::Weights::kRaw
-                                                          : exporting::Weights::kEma,
-                                 device);
+    model = exporting::OpenModel(
+        file_system, options.model,
+        options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma, device);
     if (!model.ok()) return model.status();
     request = MakeRequest(file_system, options, model->network->config());
     if (!request.ok()) return request.status();
@@ -205,10 +205,13 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
   CLI::App* command =
       program.add_subcommand("sample", "Draw images from a model; also under mpirun or srun");
   auto options = std::make_shared<SampleOptions>();
-  command->add_option("--model", options->model, "a run, one of its checkpoints, or a diffusers folder")
+  command
+      ->add_option("--model", options->model,
+                   "a run, one of its checkpoints, or a diffusers folder")
       ->required();
-  command->add_option("--output", options->output,
-                      "folder for samples.safetensors, 000000.png ... and grid.png")
+  command
+      ->add_option("--output", options->output,
+                   "folder for samples.safetensors, 000000.png ... and grid.png")
       ->required();
   command->add_option("--count", options->count, "how many images")
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
@@ -225,8 +228,9 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
   command->add_option("--class", options->class_label,
                       "class of all images; left out, image i has class i modulo their number");
   command->add_option("--guidance", options->guidance, "scale of classifier-free guidance");
-  command->add_option("--noise", options->noise,
-                      "safetensors file whose tensor \"noise\" (count, C, H, W) is the initial noise");
+  command->add_option(
+      "--noise", options->noise,
+      "safetensors file whose tensor \"noise\" (count, C, H, W) is the initial noise");
   command->callback([options, &action] {
     action = [options] {
       return RunOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {

@@ -62,19 +62,19 @@ absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& optio
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::string config_path,
       configs::ResolveConfigPath(file_system, options.config, ProgramFolder()));
-  LANGEVIN_ASSIGN_OR_RETURN(
-      plan.config, configs::LoadRunConfig(file_system, config_path, options.overrides));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
+                            configs::LoadRunConfig(file_system, config_path, options.overrides));
   LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));
-  LANGEVIN_ASSIGN_OR_RETURN(
-      plan.dataset, data::Dataset::Open(file_system, options.data, data::Split::kTrain));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.dataset,
+                            data::Dataset::Open(file_system, options.data, data::Split::kTrain));
   if (!options.init.empty()) {
     LANGEVIN_ASSIGN_OR_RETURN(plan.init, exporting::ReadModelFolder(file_system, options.init));
   }
-  LANGEVIN_ASSIGN_OR_RETURN(
-      plan.config, train::ResolveConfig(std::move(plan.config), *plan.dataset,
-                                        plan.init.has_value() ? &*plan.init : nullptr));
-  LANGEVIN_RETURN_IF_ERROR(train::CheckRunFolder(file_system, options.output, plan.config,
-                                                 ResumeFrom(options.resume)));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
+                            train::ResolveConfig(std::move(plan.config), *plan.dataset,
+                                                 plan.init.has_value() ? &*plan.init : nullptr));
+  LANGEVIN_RETURN_IF_ERROR(
+      train::CheckRunFolder(file_system, options.output, plan.config, ResumeFrom(options.resume)));
   return plan;
 }
 
@@ -97,16 +97,14 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
                                  train.total_images / train.global_batch, train.global_batch)},
       {"microbatches", absl::StrFormat("%d of %d, %d a rank", plan.batch.microbatches,
                                        train.microbatch, plan.batch.local_microbatches)},
-      {"ranks", absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(),
-                                runtime.local_size(),
-                                runtime.ComputeThreads(config.distributed.threads_per_rank))},
+      {"ranks",
+       absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(), runtime.local_size(),
+                       runtime.ComputeThreads(config.distributed.threads_per_rank))},
       {"device", absl::StrCat(device.str(), ", ", bf16 ? "bf16" : "fp32")},
-      {"reduction",
-       config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
-      {"state", absl::StrFormat("%.1f MiB a rank",
-                                static_cast<double>(train::StateBytes(num_parameters,
-                                                                      train.precision)) /
-                                    (1 << 20))},
+      {"reduction", config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
+      {"state", absl::StrFormat("%.1f MiB a rank", static_cast<double>(train::StateBytes(
+                                                       num_parameters, train.precision)) /
+                                                       (1 << 20))},
       {"checkpoints",
        absl::StrFormat("every %s%s and at the end, newest %d kept, %.1f MiB each",
                        config.checkpoint.every_images > 0
@@ -116,12 +114,12 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
                        static_cast<double>(num_parameters) * 16 / (1 << 20))},
       {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
                               config.monitor.log_every_images)},
-      {"sample grids", config.monitor.sample_every_images > 0
-                           ? absl::StrFormat("every %d images, %d samples of %d steps",
-                                             config.monitor.sample_every_images,
-                                             config.monitor.sample_count,
-                                             config.monitor.sample_steps)
-                           : "none"}};
+      {"sample grids",
+       config.monitor.sample_every_images > 0
+           ? absl::StrFormat("every %d images, %d samples of %d steps",
+                             config.monitor.sample_every_images, config.monitor.sample_count,
+                             config.monitor.sample_steps)
+           : "none"}};
 }
 
 void LogTable(const Table& table) {
@@ -143,13 +141,15 @@ checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
 // The weights a run begins with: the folder's, or random ones.
 absl::StatusOr<train::TrainState> BeginState(FileSystem& file_system, const Plan& plan,
                                              const at::Device& device) {
-  auto network = std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision,
-                                                 device);
+  auto network =
+      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device);
   if (plan.init.has_value()) {
-    LANGEVIN_ASSIGN_OR_RETURN(const int64_t matched,
+    LANGEVIN_ASSIGN_OR_RETURN(const std::vector<exporting::MatchedPart> parts,
                               exporting::LoadWeights(file_system, *plan.init, *network));
-    LogInfo("  weights        %d of %d tensors of %s matched", matched, matched,
-            plan.init->weights_path);
+    LogInfo("weights of %s, all matched:", plan.init->weights_path);
+    for (const exporting::MatchedPart& part : parts) {
+      LogInfo("  %-16s %4d tensors %10d numbers", part.name, part.tensors, part.numbers);
+    }
   } else {
     network->parameters().Initialize(plan.config.seed);
   }
@@ -224,13 +224,13 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
 
   std::unique_ptr<monitor::RunMonitor> monitor;
   if (runtime.rank() == 0) {
-    LANGEVIN_ASSIGN_OR_RETURN(
-        monitor, monitor::RunMonitor::Open(file_system, options.output,
-                                           {.title = BaseName(options.output),
-                                            .total_images = config.train.total_images,
-                                            .table = table,
-                                            .config_text = configs::ToText(config)},
-                                           begin));
+    LANGEVIN_ASSIGN_OR_RETURN(monitor,
+                              monitor::RunMonitor::Open(file_system, options.output,
+                                                        {.title = BaseName(options.output),
+                                                         .total_images = config.train.total_images,
+                                                         .table = table,
+                                                         .config_text = configs::ToText(config)},
+                                                        begin));
     monitor->Event(begin, begin == 0 ? "started" : absl::StrCat("resumed from ", found->folder));
   }
   if (begin >= config.train.total_images) {
@@ -251,7 +251,8 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
   const int64_t images_seen = trainer.state().images_seen;
   if (monitor != nullptr) {
-    monitor->Event(images_seen, outcome == train::Outcome::kFinished ? "finished" : "stopped early");
+    monitor->Event(images_seen,
+                   outcome == train::Outcome::kFinished ? "finished" : "stopped early");
     monitor->WriteReport();
   }
   LANGEVIN_RETURN_IF_ERROR(communicator->Shutdown());
@@ -274,7 +275,8 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
   command->add_option("--config", options->config, "run config (text format), or a preset's name")
       ->required();
   command->add_option("--data", options->data, "data set made by `langevin prepare`")->required();
-  command->add_option("--output", options->output, "folder of the run; goes on if it has checkpoints")
+  command
+      ->add_option("--output", options->output, "folder of the run; goes on if it has checkpoints")
       ->required();
   command->add_option("--init", options->init,
                       "begin with the weights of this diffusers UNet2DModel folder (fine-tuning)");
@@ -289,7 +291,8 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
                    "replace a field of the config, as in train.microbatch=16")
       ->type_name("FIELD=VALUE")
       ->take_all();
-  command->add_flag("--dry_run", options->dry_run, "check everything, say what would run, and stop");
+  command->add_flag("--dry_run", options->dry_run,
+                    "check everything, say what would run, and stop");
   command->callback([options, &action] {
     action = [options] {
       return RunOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {

@@ -24,8 +24,8 @@ void SetLogRank(int rank, int world_size);
 // and drawn again afterwards.
 void LogLine(LogSeverity severity, std::string_view message);
 
-// Draws `line` in place of the last status line where stderr is a terminal; elsewhere writes it as a
-// line of its own. Only rank 0's is shown. An empty line removes it.
+// Draws `line` in place of the last status line where stderr is a terminal; elsewhere writes it as
+// a line of its own. Only rank 0's is shown. An empty line removes it.
 void LogStatusLine(std::string_view line);
 
 template <typename... Args>

@@ -22,12 +22,12 @@ std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<u
 enum class RandomPurpose : uint32_t {
   kTrainingNoise = 1,
   kTimestep = 2,
-  kDropout = 3,        // Substream: the layer.
-  kAugmentation = 4,   // Substream: the augmentation.
+  kDropout = 3,       // Substream: the layer.
+  kAugmentation = 4,  // Substream: the augmentation.
   kLabelDrop = 5,
-  kInitialSample = 6,  // Position: the sample's index.
-  kSamplerNoise = 7,   // Position: the sample's index; substream: the step.
-  kInitialWeights = 8, // Position: the parameter's name, hashed.
+  kInitialSample = 6,   // Position: the sample's index.
+  kSamplerNoise = 7,    // Position: the sample's index; substream: the step.
+  kInitialWeights = 8,  // Position: the parameter's name, hashed.
 };
 
 // The draws for one (seed, position, purpose, substream). A value type of a few words: make one

@@ -40,8 +40,8 @@ absl::Status ErrnoStatus(const std::string& path, std::string_view action, int e
     case EIO:
       return absl::DataLossError(message);
     case ELOOP:
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": is a link; only regular files are read: copy what it points to here (cp -L)"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": is a link; only regular files are read: copy what it points to here (cp -L)"));
     case ENOTDIR:
     case EISDIR:
     case ENAMETOOLONG:
@@ -70,8 +70,7 @@ class Descriptor {
 
 class PosixWritableFile : public WritableFile {
  public:
-  PosixWritableFile(std::string path, Descriptor fd)
-      : path_(std::move(path)), fd_(std::move(fd)) {}
+  PosixWritableFile(std::string path, Descriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
   using WritableFile::Append;
 

@@ -1,5 +1,5 @@
-// A named array of numbers in memory, as files hold it: what a checkpoint, a safetensors file and the
-// digest of a training state are made of. It knows nothing of LibTorch, devices or gradients.
+// A named array of numbers in memory, as files hold it: what a checkpoint, a safetensors file and
+// the digest of a training state are made of. It knows nothing of LibTorch, devices or gradients.
 #ifndef LANGEVIN_CORE_BASE_TENSOR_VIEW_H_
 #define LANGEVIN_CORE_BASE_TENSOR_VIEW_H_
 

@@ -35,8 +35,7 @@ class DdimSampler : public Sampler {
     const double final_alpha_bar = config_.set_alpha_to_one ? 1.0 : alphas_cumprod_[0];
     const double alpha_bar_previous =
         previous_t >= 0 ? alphas_cumprod_[previous_t] : final_alpha_bar;
-    const at::Tensor original =
-        internal::PredictOriginal(config_, alpha_bar, sample, prediction);
+    const at::Tensor original = internal::PredictOriginal(config_, alpha_bar, sample, prediction);
     // epsilon is the one the network meant, not the one that fits the clipped image: diffusers'
     // default (use_clipped_model_output = False).
     const double signal = std::sqrt(alpha_bar), noise = std::sqrt(1 - alpha_bar);

@@ -45,8 +45,7 @@ class DdpmSampler : public Sampler {
       predicted_variance = halves[1];
     }
     // Ho et al. 2020, equation 7.
-    const at::Tensor original =
-        internal::PredictOriginal(config_, alpha_bar, sample, prediction);
+    const at::Tensor original = internal::PredictOriginal(config_, alpha_bar, sample, prediction);
     const double original_weight = std::sqrt(alpha_bar_previous) * beta / (1 - alpha_bar);
     const double sample_weight = std::sqrt(alpha) * (1 - alpha_bar_previous) / (1 - alpha_bar);
     const at::Tensor mean = original_weight * original + sample_weight * sample;

@@ -70,16 +70,15 @@ std::vector<int64_t> SamplingTimesteps(const SchedulerConfig& config, int64_t st
 absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const std::string& name, int64_t steps,
                                                      const SchedulerConfig& config) {
   if (steps < 1 || steps > config.num_train_timesteps) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--steps ", steps, ": must be from 1 to the ", config.num_train_timesteps,
-                     " time steps the model was trained with"));
+    return absl::InvalidArgumentError(absl::StrCat("--steps ", steps, ": must be from 1 to the ",
+                                                   config.num_train_timesteps,
+                                                   " time steps the model was trained with"));
   }
   const int64_t largest = SamplingTimesteps(config, steps).front();
   if (largest >= config.num_train_timesteps) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("steps_offset ", config.steps_offset, " with ", steps,
-                     " steps begins at time step ", largest, ", but the model has only ",
-                     config.num_train_timesteps, "; give fewer --steps"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "steps_offset ", config.steps_offset, " with ", steps, " steps begins at time step ",
+        largest, ", but the model has only ", config.num_train_timesteps, "; give fewer --steps"));
   }
   if (name == "ddim" || name.empty()) return MakeDdimSampler(config, steps);
   if (name == "ddpm") return MakeDdpmSampler(config, steps);

@@ -12,8 +12,8 @@ namespace {
 // Noise for the batch's images, image i from (seed, i, purpose, substream).
 at::Tensor NoiseFor(const SamplingRequest& request, int64_t first, RandomPurpose purpose,
                     uint32_t substream) {
-  at::Tensor noise = at::empty(
-      {kSamplingBatch, request.channels, request.height, request.width}, at::kFloat);
+  at::Tensor noise =
+      at::empty({kSamplingBatch, request.channels, request.height, request.width}, at::kFloat);
   const int64_t values = noise.numel() / kSamplingBatch;
   for (int64_t i = 0; i < kSamplingBatch; ++i) {
     RandomStream(request.seed, first + i, purpose, substream)

@@ -1,7 +1,8 @@
-// Draws images by index: sample 17 of a seed is the same image in any batch, on any number of ranks.
+// Draws images by index: sample 17 of a seed is the same image in any batch, on any number of
+// ranks.
 //
-// Images are computed in batches of a fixed size, aligned to multiples of it and padded, because the
-// bits of a convolution can depend on the size of its batch.
+// Images are computed in batches of a fixed size, aligned to multiples of it and padded, because
+// the bits of a convolution can depend on the size of its batch.
 #ifndef LANGEVIN_CORE_DIFFUSION_SAMPLING_H_
 #define LANGEVIN_CORE_DIFFUSION_SAMPLING_H_
 
@@ -26,13 +27,13 @@ struct SamplingRequest {
   int64_t width = 0;
   // The class of sample i; not set for unconditional networks.
   std::function<int64_t(int64_t)> class_of;
-  // Initial noise (count, C, H, W) in place of what the seed gives, for sample i at index i. Undefined:
-  // by seed.
+  // Initial noise (count, C, H, W) in place of what the seed gives, for sample i at index i.
+  // Undefined: by seed.
   at::Tensor initial_noise;
 };
 
-// Samples [kSamplingBatch * batch, kSamplingBatch * (batch + 1)): (kSamplingBatch, C, H, W), fp32, on
-// the CPU, not clamped. Beyond the end of initial_noise, the padding is noise by seed.
+// Samples [kSamplingBatch * batch, kSamplingBatch * (batch + 1)): (kSamplingBatch, C, H, W), fp32,
+// on the CPU, not clamped. Beyond the end of initial_noise, the padding is noise by seed.
 at::Tensor SampleBatch(const model::Network& network, const at::Device& device,
                        const Sampler& sampler, const SamplingRequest& request, int64_t batch);
 

@@ -82,10 +82,10 @@ class FieldReader {
 
   void Fail(const char* name, const Json& value, const std::string& allowed) {
     if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(
-        std::string(file_), ": field ", name, ": value ",
-        value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80), ": must be ",
-        allowed));
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(std::string(file_), ": field ", name, ": value ",
+                     value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80),
+                     ": must be ", allowed));
   }
 
   const Json& object_;
@@ -145,13 +145,13 @@ absl::StatusOr<configs::DdpmConfig> DdpmConfigFrom(const SchedulerConfig& schedu
   }
   if (!scheduler.trained_betas.empty() || scheduler.rescale_betas_zero_snr) {
     return absl::InvalidArgumentError(
-        "trained_betas and rescale_betas_zero_snr cannot be trained; give diffusion { ddpm { ... } } "
+        "trained_betas and rescale_betas_zero_snr cannot be trained; give diffusion { ddpm { ... } "
+        "} "
         "in the config");
   }
-  ddpm.prediction = scheduler.prediction_type == "epsilon" ? configs::Prediction::kEpsilon
-                    : scheduler.prediction_type == "sample"
-                        ? configs::Prediction::kSample
-                        : configs::Prediction::kVPrediction;
+  ddpm.prediction = scheduler.prediction_type == "epsilon"  ? configs::Prediction::kEpsilon
+                    : scheduler.prediction_type == "sample" ? configs::Prediction::kSample
+                                                            : configs::Prediction::kVPrediction;
   return ddpm;
 }
 

@@ -23,7 +23,7 @@ struct SchedulerConfig {
   double beta_start = 1e-4;
   double beta_end = 0.02;
   std::string beta_schedule = "linear";
-  std::vector<double> trained_betas;  // Used in place of the schedule unless empty.
+  std::vector<double> trained_betas;          // Used in place of the schedule unless empty.
   std::string variance_type = "fixed_small";  // DDPM.
   bool clip_sample = true;
   double clip_sample_range = 1;
@@ -42,8 +42,8 @@ struct SchedulerConfig {
 // What a run's process is in diffusers' terms.
 SchedulerConfig SchedulerConfigFrom(const configs::DdpmConfig& ddpm);
 
-// The run config's process that trains for `scheduler`: for fine-tuning a folder. InvalidArgument for
-// what runs cannot train (trained_betas, other schedules, learned variance, zero terminal SNR).
+// The run config's process that trains for `scheduler`: for fine-tuning a folder. InvalidArgument
+// for what runs cannot train (trained_betas, other schedules, learned variance, zero terminal SNR).
 absl::StatusOr<configs::DdpmConfig> DdpmConfigFrom(const SchedulerConfig& scheduler);
 
 // Reads the text of a scheduler_config.json. Fields that are missing have diffusers' defaults, and

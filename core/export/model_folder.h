@@ -1,10 +1,11 @@
-// A model as a diffusers folder: read to fine-tune, sample or look at; written by `langevin export`.
+// A model as a diffusers folder: read to fine-tune, sample or look at; written by `langevin
+// export`.
 //
 //     DIR/model_index.json  unet/config.json  unet/diffusion_pytorch_model.safetensors
 //     DIR/scheduler/scheduler_config.json  langevin.json  parity.safetensors
 //
-// Reading also takes a bare model folder (config.json beside the weights). Folders come from outside:
-// only regular files are read, and every name, type, shape and size is checked.
+// Reading also takes a bare model folder (config.json beside the weights). Folders come from
+// outside: only regular files are read, and every name, type, shape and size is checked.
 #ifndef LANGEVIN_CORE_EXPORT_MODEL_FOLDER_H_
 #define LANGEVIN_CORE_EXPORT_MODEL_FOLDER_H_
 
@@ -43,11 +44,20 @@ bool IsModelFolder(FileSystem& file_system, const std::string& path);
 // is wrong or of a model that this program does not have.
 absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::string& path);
 
+// The tensors of one part of a network ("down_blocks.0", "conv_in"), as they were found in a file.
+struct MatchedPart {
+  std::string name;
+  int64_t tensors = 0;
+  int64_t numbers = 0;
+};
+
 // Fills the weights of a network that was made for folder.unet; float16 and bfloat16 are converted,
-// and the attention names of old diffusers versions understood. DataLoss, listing what does not fit:
-// damaged file, missing or extra tensors, other shapes. Returns the number of tensors that matched.
-absl::StatusOr<int64_t> LoadWeights(FileSystem& file_system, const ModelFolder& folder,
-                                    model::UNet2D& network);
+// and the attention names of old diffusers versions understood. DataLoss, listing what does not
+// fit: damaged file, missing or extra tensors, other shapes. Returns the number of tensors that
+// matched.
+absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
+                                                     const ModelFolder& folder,
+                                                     model::UNet2D& network);
 
 struct ExportRequest {
   configs::UNetConfig unet;
@@ -56,9 +66,9 @@ struct ExportRequest {
   Facts facts;
 };
 
-// Writes the folder under a temporary name, reads it back, checks that it gives what `network` gives
-// with the weights, to the bit, and renames it to `path`. A folder at `path` that an earlier export
-// wrote is replaced; anything else there is AlreadyExists.
+// Writes the folder under a temporary name, reads it back, checks that it gives what `network`
+// gives with the weights, to the bit, and renames it to `path`. A folder at `path` that an earlier
+// export wrote is replaced; anything else there is AlreadyExists.
 absl::Status WriteModelFolder(FileSystem& file_system, const std::string& path,
                               const ExportRequest& request, model::UNet2D& network);
 

@@ -21,15 +21,14 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
     return absl::DataLossError(
         absl::StrCat(found.folder, ": its config names no model; it was not written by Langevin"));
   }
-  Model model{.network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32,
-                                                         device),
-              .scheduler = diffusion::SchedulerConfigFrom(
-                  config.ddpm.value_or(configs::DdpmConfig())),
-              .facts = found.metadata.facts,
-              .origin = found.folder};
+  Model model{
+      .network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32, device),
+      .scheduler = diffusion::SchedulerConfigFrom(config.ddpm.value_or(configs::DdpmConfig())),
+      .facts = found.metadata.facts,
+      .origin = found.folder};
   model::ParameterStore& store = model.network->parameters();
-  const std::vector<model::NamedTensor> tensors = model::EmptyStateDict(
-      store, store.master(), weights == Weights::kEma ? "ema." : "model.");
+  const std::vector<model::NamedTensor> tensors =
+      model::EmptyStateDict(store, store.master(), weights == Weights::kEma ? "ema." : "model.");
   LANGEVIN_RETURN_IF_ERROR(
       checkpoint::LoadTensors(file_system, found, model::MutableViewsOf(tensors)));
   model::FillFromStateDict(store, tensors, store.master());
@@ -53,11 +52,11 @@ absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path
     return OpenCheckpoint(file_system, path, weights, device);
   }
   LANGEVIN_ASSIGN_OR_RETURN(const ModelFolder folder, ReadModelFolder(file_system, path));
-  Model model{.network = std::make_unique<model::UNet2D>(folder.unet, configs::Precision::kFp32,
-                                                         device),
-              .scheduler = folder.scheduler,
-              .facts = folder.facts,
-              .origin = path};
+  Model model{
+      .network = std::make_unique<model::UNet2D>(folder.unet, configs::Precision::kFp32, device),
+      .scheduler = folder.scheduler,
+      .facts = folder.facts,
+      .origin = path};
   LANGEVIN_RETURN_IF_ERROR(LoadWeights(file_system, folder, *model.network).status());
   return model;
 }

@@ -20,13 +20,13 @@ enum class Weights { kEma, kRaw };
 struct Model {
   std::unique_ptr<model::UNet2D> network;  // fp32 on `device`, weights loaded.
   diffusion::SchedulerConfig scheduler;
-  Facts facts;          // As langevin.json has them.
-  std::string origin;   // The checkpoint or folder the weights came from.
+  Facts facts;         // As langevin.json has them.
+  std::string origin;  // The checkpoint or folder the weights came from.
 };
 
 // Opens a model. A diffusers folder has one set of weights: `weights` is then not used. Errors are
-// those of checkpoint::FindForReading, ReadModelFolder and LoadWeights; NotFound if `path` is none of
-// the three.
+// those of checkpoint::FindForReading, ReadModelFolder and LoadWeights; NotFound if `path` is none
+// of the three.
 absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path, Weights weights,
                                 at::Device device);
 

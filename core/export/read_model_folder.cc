@@ -101,9 +101,29 @@ absl::Status CompareWithNetwork(const SafetensorsFile& file,
   describe("missing", missing);
   describe("not part of the model", extra);
   describe("of another type or shape", different);
-  return absl::DataLossError(absl::StrCat(
-      file.path(), ": the weights do not fit config.json: of ", wanted.size(), " tensors, ",
-      absl::StrJoin(parts, ", "), "; take config.json and weights from the same model"));
+  return absl::DataLossError(absl::StrCat(file.path(), ": the weights do not fit config.json: of ",
+                                          wanted.size(), " tensors, ", absl::StrJoin(parts, ", "),
+                                          "; take config.json and weights from the same model"));
+}
+
+// "down_blocks.0.resnets.1.conv1.weight" belongs to "down_blocks.0", "conv_in.bias" to "conv_in".
+std::string PartOf(const std::string& name) {
+  size_t end = name.find('.');
+  if (absl::StartsWith(name, "down_blocks.") || absl::StartsWith(name, "up_blocks.")) {
+    end = name.find('.', end + 1);
+  }
+  return name.substr(0, end);
+}
+
+std::vector<MatchedPart> PartsOf(const model::ParameterStore& store) {
+  std::vector<MatchedPart> parts;
+  for (const model::Parameter& parameter : store.parameters()) {
+    const std::string name = PartOf(parameter.name);
+    if (parts.empty() || parts.back().name != name) parts.push_back({.name = name});
+    ++parts.back().tensors;
+    parts.back().numbers += parameter.numel;
+  }
+  return parts;
 }
 
 }  // namespace
@@ -117,8 +137,10 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system.GetInfo(path));
   if (info.type != FileType::kDirectory || !IsModelFolder(file_system, path)) {
     return absl::NotFoundError(
-        absl::StrCat(path, ": is no model folder; give a folder with model_index.json and unet/, or "
-                           "with config.json and ", kWeightsName));
+        absl::StrCat(path,
+                     ": is no model folder; give a folder with model_index.json and unet/, or "
+                     "with config.json and ",
+                     kWeightsName));
   }
   ModelFolder folder{.path = path};
   const bool is_pipeline = file_system.Exists(JoinPath(path, "model_index.json"));
@@ -131,8 +153,9 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   folder.weights_path = JoinPath(model_path, kWeightsName);
   if (!file_system.Exists(folder.weights_path)) {
     return absl::NotFoundError(
-        absl::StrCat(folder.weights_path, ": is missing; only safetensors weights in one file are "
-                                          "read: save with save_pretrained(safe_serialization=True)"));
+        absl::StrCat(folder.weights_path,
+                     ": is missing; only safetensors weights in one file are "
+                     "read: save with save_pretrained(safe_serialization=True)"));
   }
   const std::string scheduler_path = JoinPath(path, "scheduler/scheduler_config.json");
   if (file_system.Exists(scheduler_path)) {
@@ -146,8 +169,9 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   return folder;
 }
 
-absl::StatusOr<int64_t> LoadWeights(FileSystem& file_system, const ModelFolder& folder,
-                                    model::UNet2D& network) {
+absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
+                                                     const ModelFolder& folder,
+                                                     model::UNet2D& network) {
   const at::NoGradGuard no_grad;
   const absl::StatusOr<SafetensorsFile> opened =
       SafetensorsFile::Open(file_system, folder.weights_path);
@@ -171,13 +195,14 @@ absl::StatusOr<int64_t> LoadWeights(FileSystem& file_system, const ModelFolder& 
                    .shape = entry.shape,
                    .bytes = {static_cast<std::byte*>(values.data_ptr()), values.nbytes()}}));
     if (!at::isfinite(values).all().item<bool>()) {
-      return absl::DataLossError(absl::StrCat(folder.weights_path, ": tensor ", file_name,
-                                              " has values that are not finite; get the model again"));
+      return absl::DataLossError(
+          absl::StrCat(folder.weights_path, ": tensor ", file_name,
+                       " has values that are not finite; get the model again"));
     }
     model::ParameterStore::ViewOf(store.master(), parameter).copy_(values);
   }
   store.RefreshComputeWeights();
-  return static_cast<int64_t>(store.parameters().size());
+  return PartsOf(store);
 }
 
 }  // namespace langevin::exporting

@@ -55,8 +55,7 @@ Parity ComputeParity(const ExportRequest& request, model::UNet2D& network) {
   }
   const model::ParameterStore::ScopedWeights weights(network.parameters(), request.weights);
   parity.output.tensor =
-      network
-          .Forward(parity.sample.tensor, parity.timestep.tensor, parity.class_labels.tensor, {})
+      network.Forward(parity.sample.tensor, parity.timestep.tensor, parity.class_labels.tensor, {})
           .contiguous();
   return parity;
 }
@@ -88,9 +87,9 @@ absl::Status WriteContents(FileSystem& file_system, const std::string& folder,
   LANGEVIN_RETURN_IF_ERROR(
       file_system.WriteFileDurably(JoinPath(folder, "langevin.json"), facts.dump(2) + "\n"));
   const std::vector<NamedTensor> weights = model::StateDict(store, request.weights, "");
-  LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(
-      file_system, JoinPath(folder, "unet/diffusion_pytorch_model.safetensors"),
-      model::ViewsOf(weights), {{"format", "pt"}}));
+  LANGEVIN_RETURN_IF_ERROR(
+      WriteSafetensors(file_system, JoinPath(folder, "unet/diffusion_pytorch_model.safetensors"),
+                       model::ViewsOf(weights), {{"format", "pt"}}));
   const std::vector<NamedTensor> parity_tensors = parity.Tensors();
   return WriteSafetensors(file_system, JoinPath(folder, "parity.safetensors"),
                           model::ViewsOf(parity_tensors), {});
@@ -103,8 +102,8 @@ absl::Status CheckByReadingBack(FileSystem& file_system, const std::string& fold
   model::UNet2D network(read.unet, configs::Precision::kFp32, at::kCPU);
   LANGEVIN_RETURN_IF_ERROR(LoadWeights(file_system, read, network).status());
   const at::NoGradGuard no_grad;
-  const at::Tensor output = network.Forward(parity.sample.tensor, parity.timestep.tensor,
-                                            parity.class_labels.tensor, {});
+  const at::Tensor output =
+      network.Forward(parity.sample.tensor, parity.timestep.tensor, parity.class_labels.tensor, {});
   if (!at::equal(output, parity.output.tensor)) {
     return absl::InternalError(
         absl::StrCat(folder, ": the exported model gives other values than the run's"));

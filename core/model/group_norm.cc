@@ -90,9 +90,8 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
     const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2], &mean = saved[3],
                      &rstd = saved[4];
     const int64_t groups = context->saved_data["groups"].toInt();
-    const GroupNormShape shape =
-        ShapeOf(x, groups, context->saved_data["epsilon"].toDouble(),
-                context->saved_data["silu"].toBool());
+    const GroupNormShape shape = ShapeOf(x, groups, context->saved_data["epsilon"].toDouble(),
+                                         context->saved_data["silu"].toBool());
     const int64_t images = x.size(0);
     const at::Tensor grad_y = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor grad_x = at::empty_like(x);
@@ -104,18 +103,22 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
       ImageBuffer grad_y_buffer(grad_y, shape.pixels * shape.channels);
       ImageBuffer grad_x_buffer(grad_x, shape.pixels * shape.channels);
       for (int64_t image = begin; image < end; ++image) {
-        GroupNormBackwardImage(
-            shape, x_buffer.Get(image, /*read=*/true), grad_y_buffer.Get(image, /*read=*/true),
-            weight.data_ptr<float>(), bias.data_ptr<float>(),
-            mean.data_ptr<float>() + image * groups, rstd.data_ptr<float>() + image * groups,
-            grad_x_buffer.Get(image, /*read=*/false),
-            grad_weights.data_ptr<float>() + image * shape.channels,
-            grad_biases.data_ptr<float>() + image * shape.channels);
+        GroupNormBackwardImage(shape, x_buffer.Get(image, /*read=*/true),
+                               grad_y_buffer.Get(image, /*read=*/true), weight.data_ptr<float>(),
+                               bias.data_ptr<float>(), mean.data_ptr<float>() + image * groups,
+                               rstd.data_ptr<float>() + image * groups,
+                               grad_x_buffer.Get(image, /*read=*/false),
+                               grad_weights.data_ptr<float>() + image * shape.channels,
+                               grad_biases.data_ptr<float>() + image * shape.channels);
         grad_x_buffer.Put(image);
       }
     });
-    return {grad_x,       SumOverImages(grad_weights), SumOverImages(grad_biases), at::Tensor(),
-            at::Tensor(), at::Tensor()};
+    return {grad_x,
+            SumOverImages(grad_weights),
+            SumOverImages(grad_biases),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 };
 

@@ -1,8 +1,8 @@
 // Group normalisation (Wu and He 2018) with the activation behind it in one pass.
 //
 // ATen's group norm is 10 to 20 times slower on channels-last tensors than memory allows (measured,
-// forward and backward); this one keeps an image's statistics in cache, and saves only its input and
-// two numbers a group for the backward pass.
+// forward and backward); this one keeps an image's statistics in cache, and saves only its input
+// and two numbers a group for the backward pass.
 #ifndef LANGEVIN_CORE_MODEL_GROUP_NORM_H_
 #define LANGEVIN_CORE_MODEL_GROUP_NORM_H_
 

@@ -102,7 +102,8 @@ LANGEVIN_KERNEL void ColumnDots(const float* x, const float* grad_z, int64_t pix
     for (int64_t pixel = begin; pixel < end; ++pixel) {
       const float* row = x + pixel * channels;
       const float* grad = grad_z + pixel * channels;
-      for (int64_t c = 0; c < channels; ++c) block[c] += grad[c] * (row[c] * rstd[c] - mean_rstd[c]);
+      for (int64_t c = 0; c < channels; ++c)
+        block[c] += grad[c] * (row[c] * rstd[c] - mean_rstd[c]);
     }
     for (int64_t c = 0; c < channels; ++c) sums[c] += block[c];
   }
@@ -195,8 +196,7 @@ void GroupNormBackwardImage(const GroupNormShape& shape, const float* x, const f
     const double mean_gradient = GroupSum(sums, group, group_channels) / group_size;
     const double mean_dot = GroupSum(dots, group, group_channels) / group_size;
     b[c] = static_cast<float>(-mean_dot * rstd[group] * rstd[group]);
-    d[c] = static_cast<float>(-mean_gradient * rstd[group] +
-                              mean_dot * mean_rstd[c] * rstd[group]);
+    d[c] = static_cast<float>(-mean_gradient * rstd[group] + mean_dot * mean_rstd[c] * rstd[group]);
   }
   Combine(x, grad_z, shape.pixels, channels, scale.data(), b.data(), d.data(), grad_x);
 }

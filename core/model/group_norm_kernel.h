@@ -15,17 +15,16 @@ struct GroupNormShape {
   bool silu = false;
 };
 
-// y = act((x - mean) * rstd * weight + bias). x and y: (pixels, channels); mean and rstd (1 over the
-// standard deviation): (groups), written. y may be x.
+// y = act((x - mean) * rstd * weight + bias). x and y: (pixels, channels); mean and rstd (1 over
+// the standard deviation): (groups), written. y may be x.
 void GroupNormForwardImage(const GroupNormShape& shape, const float* x, const float* weight,
                            const float* bias, float* y, float* mean, float* rstd);
 
-// grad_x from grad_y, and this image's share of the gradients of weight and bias: (channels), written.
-// grad_x may be grad_y.
+// grad_x from grad_y, and this image's share of the gradients of weight and bias: (channels),
+// written. grad_x may be grad_y.
 void GroupNormBackwardImage(const GroupNormShape& shape, const float* x, const float* grad_y,
                             const float* weight, const float* bias, const float* mean,
-                            const float* rstd, float* grad_x, float* grad_weight,
-                            float* grad_bias);
+                            const float* rstd, float* grad_x, float* grad_weight, float* grad_bias);
 
 // Between bf16 (as bits) and fp32, `count` numbers; rounds to nearest, halves to even.
 void WidenBf16(const uint16_t* in, int64_t count, float* out);

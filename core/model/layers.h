@@ -22,8 +22,8 @@ at::Tensor Apply(Activation activation, const at::Tensor& x);
 
 // What a forward pass needs to know beside its inputs.
 struct ForwardContext {
-  // Training: dropout is on, drawn for the example at position first_position + i of the run's sample
-  // stream for image i, so that no grouping of images into batches or ranks changes it.
+  // Training: dropout is on, drawn for the example at position first_position + i of the run's
+  // sample stream for image i, so that no grouping of images into batches or ranks changes it.
   bool training = false;
   uint64_t seed = 0;
   int64_t first_position = 0;
@@ -49,8 +49,8 @@ class Linear {
          bool keep_fp32 = false);
   // (..., in_features) to (..., out_features).
   at::Tensor operator()(const at::Tensor& x) const;
-  // The same at every pixel of (N, in_features, H, W): a 1x1 convolution, which on CPUs is faster than
-  // a matrix product over transposed data.
+  // The same at every pixel of (N, in_features, H, W): a 1x1 convolution, which on CPUs is faster
+  // than a matrix product over transposed data.
   at::Tensor AtEveryPixel(const at::Tensor& x) const;
 
  private:

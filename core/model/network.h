@@ -14,9 +14,9 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  // sample: (N, in_channels, H, W), fp32. timesteps: (N), int64 or fp32. class_labels: undefined for
-  // unconditional networks, else what the network's conditioning wants (for a table (N), int64).
-  // Returns (N, out_channels, H, W), fp32. Differentiable in the parameters.
+  // sample: (N, in_channels, H, W), fp32. timesteps: (N), int64 or fp32. class_labels: undefined
+  // for unconditional networks, else what the network's conditioning wants (for a table (N),
+  // int64). Returns (N, out_channels, H, W), fp32. Differentiable in the parameters.
   virtual at::Tensor Forward(const at::Tensor& sample, const at::Tensor& timesteps,
                              const at::Tensor& class_labels,
                              const ForwardContext& context) const = 0;

@@ -116,8 +116,7 @@ void ParameterStore::CollectGradients() {
 
 ParameterStore::ScopedWeights::ScopedWeights(ParameterStore& store, const at::Tensor& flat)
     : store_(store) {
-  const at::Tensor bf16 =
-      store.compute_bf16_.defined() ? flat.to(at::kBFloat16) : at::Tensor();
+  const at::Tensor bf16 = store.compute_bf16_.defined() ? flat.to(at::kBFloat16) : at::Tensor();
   for (Parameter& parameter : store_.parameters_) {
     saved_.push_back(parameter.weight);
     parameter.weight = ViewOf(store.ComputesInBf16(parameter) ? bf16 : flat, parameter).detach();

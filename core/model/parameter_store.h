@@ -1,13 +1,13 @@
 // All parameters of a model, as views into flat buffers.
 //
-// Optimizer, averages, reduction and checkpoints work on whole buffers; layers see ordinary tensors.
-// A buffer holds the parameters in the order they were declared, trainable ones first, each aligned
-// to 64 bytes with zeros between. Four-dimensional weights are stored channels-last (out, height,
-// width, in), the layout the convolutions want; their views have the usual logical shape (out, in,
-// height, width).
+// Optimizer, averages, reduction and checkpoints work on whole buffers; layers see ordinary
+// tensors. A buffer holds the parameters in the order they were declared, trainable ones first,
+// each aligned to 64 bytes with zeros between. Four-dimensional weights are stored channels-last
+// (out, height, width, in), the layout the convolutions want; their views have the usual logical
+// shape (out, in, height, width).
 //
-// Used in two phases: layers declare their parameters, then Allocate makes the buffers. Owned by the
-// model; one thread.
+// Used in two phases: layers declare their parameters, then Allocate makes the buffers. Owned by
+// the model; one thread.
 #ifndef LANGEVIN_CORE_MODEL_PARAMETER_STORE_H_
 #define LANGEVIN_CORE_MODEL_PARAMETER_STORE_H_
 
@@ -85,8 +85,8 @@ class ParameterStore {
   // `parameter`'s part of a flat buffer, in its logical shape.
   static at::Tensor ViewOf(const at::Tensor& flat, const Parameter& parameter);
 
-  // While it lives, forward uses the weights in `flat` (fp32, flat_size() long; an EMA, say) in place
-  // of the store's own, without gradients.
+  // While it lives, forward uses the weights in `flat` (fp32, flat_size() long; an EMA, say) in
+  // place of the store's own, without gradients.
   class ScopedWeights {
    public:
     ScopedWeights(ParameterStore& store, const at::Tensor& flat);

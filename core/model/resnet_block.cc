@@ -40,8 +40,9 @@ at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time_e
   }
   hidden = conv1_(hidden);
 
-  const at::Tensor time =
-      time_emb_proj_(Apply(activation_, time_embedding).to(x.scalar_type())).unsqueeze(2).unsqueeze(3);
+  const at::Tensor time = time_emb_proj_(Apply(activation_, time_embedding).to(x.scalar_type()))
+                              .unsqueeze(2)
+                              .unsqueeze(3);
   if (scale_shift_) {
     const std::vector<at::Tensor> scale_and_shift = time.chunk(2, 1);
     hidden = norm2_(hidden) * (1 + scale_and_shift[0]) + scale_and_shift[1];

@@ -54,11 +54,11 @@ void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTenso
 std::vector<TensorView> ViewsOf(const std::vector<NamedTensor>& tensors) {
   std::vector<TensorView> views;
   for (const NamedTensor& named : tensors) {
-    views.push_back({.name = named.name,
-                     .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64
-                                                                      : DType::kFloat32,
-                     .shape = named.tensor.sizes().vec(),
-                     .bytes = BytesOf(named.tensor)});
+    views.push_back(
+        {.name = named.name,
+         .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64 : DType::kFloat32,
+         .shape = named.tensor.sizes().vec(),
+         .bytes = BytesOf(named.tensor)});
   }
   return views;
 }
@@ -66,11 +66,11 @@ std::vector<TensorView> ViewsOf(const std::vector<NamedTensor>& tensors) {
 std::vector<MutableTensorView> MutableViewsOf(const std::vector<NamedTensor>& tensors) {
   std::vector<MutableTensorView> views;
   for (const NamedTensor& named : tensors) {
-    views.push_back({.name = named.name,
-                     .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64
-                                                                      : DType::kFloat32,
-                     .shape = named.tensor.sizes().vec(),
-                     .bytes = BytesOf(named.tensor)});
+    views.push_back(
+        {.name = named.name,
+         .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64 : DType::kFloat32,
+         .shape = named.tensor.sizes().vec(),
+         .bytes = BytesOf(named.tensor)});
   }
   return views;
 }

@@ -21,8 +21,8 @@ struct NamedTensor {
   at::Tensor tensor;
 };
 
-// Copies of the parameters in `flat`, a buffer of the store: flat_size() long, or trainable_size() for
-// what only trainable parameters have.
+// Copies of the parameters in `flat`, a buffer of the store: flat_size() long, or trainable_size()
+// for what only trainable parameters have.
 std::vector<NamedTensor> StateDict(const ParameterStore& store, const at::Tensor& flat,
                                    std::string_view prefix);
 

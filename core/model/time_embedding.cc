@@ -10,9 +10,8 @@ namespace langevin::model {
 at::Tensor SinusoidalEmbedding(const at::Tensor& values, int64_t dim, bool flip_sin_to_cos,
                                int64_t freq_shift) {
   const int64_t half = dim / 2;
-  const at::Tensor exponent =
-      at::arange(half, values.options().dtype(at::kFloat)) *
-      (-std::log(10000.0) / static_cast<double>(half - freq_shift));
+  const at::Tensor exponent = at::arange(half, values.options().dtype(at::kFloat)) *
+                              (-std::log(10000.0) / static_cast<double>(half - freq_shift));
   const at::Tensor angles = values.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0);
   const at::Tensor sines = at::sin(angles), cosines = at::cos(angles);
   const at::Tensor embedding =

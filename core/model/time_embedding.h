@@ -14,10 +14,10 @@
 
 namespace langevin::model {
 
-// Sines and cosines of `values` (N), fractional values allowed, at `dim` / 2 frequencies from 1 down
-// to 1 / 10000 (Vaswani et al. 2017, section 3.5): (N, dim), fp32, sines first unless
-// flip_sin_to_cos. freq_shift: the last frequency is 10000^(-1 + (freq_shift - 1) / half) and so on,
-// as in the two codebases that disagree about it.
+// Sines and cosines of `values` (N), fractional values allowed, at `dim` / 2 frequencies from 1
+// down to 1 / 10000 (Vaswani et al. 2017, section 3.5): (N, dim), fp32, sines first unless
+// flip_sin_to_cos. freq_shift: the last frequency is 10000^(-1 + (freq_shift - 1) / half) and so
+// on, as in the two codebases that disagree about it.
 at::Tensor SinusoidalEmbedding(const at::Tensor& values, int64_t dim, bool flip_sin_to_cos,
                                int64_t freq_shift);
 

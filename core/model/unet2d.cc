@@ -97,7 +97,8 @@ at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& clas
   if (class_table_ != nullptr) {
     return embedding + at::embedding(class_table_->weight, class_labels.to(at::kLong));
   }
-  if (class_embedding_.has_value()) return embedding + (*class_embedding_)(time_proj_(class_labels));
+  if (class_embedding_.has_value())
+    return embedding + (*class_embedding_)(time_proj_(class_labels));
   if (config_.class_embed_type == "identity") return embedding + class_labels.to(at::kFloat);
   return embedding;
 }
@@ -106,8 +107,7 @@ at::Tensor UNet2D::Forward(const at::Tensor& sample, const at::Tensor& timesteps
                            const at::Tensor& class_labels, const ForwardContext& context) const {
   const at::Tensor embedding = Embedding(timesteps, class_labels);
   const at::Tensor input = config_.center_input_sample ? 2 * sample - 1 : sample;
-  const at::ScalarType dtype =
-      precision_ == configs::Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType dtype = precision_ == configs::Precision::kBf16 ? at::kBFloat16 : at::kFloat;
 
   at::Tensor x = conv_in_(input.to(dtype).contiguous(at::MemoryFormat::ChannelsLast));
   std::vector<at::Tensor> skips = {x};

@@ -1,5 +1,5 @@
-// UNet2DModel: the UNet of DDPM and its kin, by diffusers' config and weight names, so that export and
-// import are the identity.
+// UNet2DModel: the UNet of DDPM and its kin, by diffusers' config and weight names, so that export
+// and import are the identity.
 #ifndef LANGEVIN_CORE_MODEL_UNET2D_H_
 #define LANGEVIN_CORE_MODEL_UNET2D_H_
 

@@ -20,8 +20,8 @@ DownBlock::DownBlock(ParameterStore& store, const std::string& name, BlockOption
   if (shape.resample == ResampleKind::kConv) {
     downsampler_conv_.emplace(store, downsampler, shape.out_channels, options.downsample_padding);
   } else if (shape.resample == ResampleKind::kResnet) {
-    downsampler_resnet_.emplace(store, downsampler, options, shape.out_channels,
-                                shape.out_channels, Resample::kDown);
+    downsampler_resnet_.emplace(store, downsampler, options, shape.out_channels, shape.out_channels,
+                                Resample::kDown);
   }
 }
 

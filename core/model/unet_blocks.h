@@ -1,7 +1,7 @@
 // The down, middle and up blocks of UNet2DModel.
 //
-// diffusers has a class for each kind; here one class a direction covers them, since they differ only
-// in whether pixels attend to each other and in how the resolution changes.
+// diffusers has a class for each kind; here one class a direction covers them, since they differ
+// only in whether pixels attend to each other and in how the resolution changes.
 #ifndef LANGEVIN_CORE_MODEL_UNET_BLOCKS_H_
 #define LANGEVIN_CORE_MODEL_UNET_BLOCKS_H_
 

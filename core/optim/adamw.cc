@@ -6,26 +6,14 @@
 
 #include "ATen/ATen.h"
 #include "ATen/Parallel.h"
-#include "ATen/core/grad_mode.h"
+#include "core/optim/adamw_kernel.h"
 
 namespace langevin::optim {
 namespace {
 
 constexpr int64_t kChunk = 1 << 15;  // Numbers a thread takes at a time.
 
-// The scalars of a step as the sweep uses them.
-struct Coefficients {
-  float gradient_scale;
-  float beta1, one_minus_beta1;
-  float beta2, one_minus_beta2;
-  float keep;                      // 1 - learning_rate * weight_decay.
-  float step_size;                 // learning_rate / (1 - beta1^step).
-  float inverse_root_correction2;  // 1 / sqrt(1 - beta2^step).
-  float epsilon;
-  float one_minus_ema_decay;
-};
-
-Coefficients CoefficientsOf(const AdamWStep& step) {
+AdamWCoefficients CoefficientsOf(const AdamWStep& step) {
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
   return {.gradient_scale = static_cast<float>(step.gradient_scale),
@@ -40,24 +28,8 @@ Coefficients CoefficientsOf(const AdamWStep& step) {
           .one_minus_ema_decay = static_cast<float>(1 - step.ema_decay)};
 }
 
-__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void Sweep(
-    const Coefficients& k, int64_t count, const float* gradient, float* weights, float* exp_avg,
-    float* exp_avg_sq, float* ema) {
-  for (int64_t i = 0; i < count; ++i) {
-    const float g = gradient[i] * k.gradient_scale;
-    const float m = k.beta1 * exp_avg[i] + k.one_minus_beta1 * g;
-    const float v = k.beta2 * exp_avg_sq[i] + k.one_minus_beta2 * g * g;
-    const float denominator = std::sqrt(v) * k.inverse_root_correction2 + k.epsilon;
-    const float w = weights[i] * k.keep - k.step_size * m / denominator;
-    exp_avg[i] = m;
-    exp_avg_sq[i] = v;
-    weights[i] = w;
-    ema[i] += k.one_minus_ema_decay * (w - ema[i]);
-  }
-}
-
 // The same with whole-tensor operations, for devices.
-void SweepOnDevice(const Coefficients& k, const at::Tensor& gradient, at::Tensor weights,
+void SweepOnDevice(const AdamWCoefficients& k, const at::Tensor& gradient, at::Tensor weights,
                    OptimizerState& state) {
   const at::Tensor g = gradient * k.gradient_scale;
   state.exp_avg.mul_(k.beta1).add_(g, k.one_minus_beta1);
@@ -74,7 +46,7 @@ void SweepOnDevice(const Coefficients& k, const at::Tensor& gradient, at::Tensor
 void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor weights,
                 OptimizerState& state) {
   const at::NoGradGuard no_grad;
-  const Coefficients coefficients = CoefficientsOf(step);
+  const AdamWCoefficients coefficients = CoefficientsOf(step);
   if (!gradient.device().is_cpu()) {
     SweepOnDevice(coefficients, gradient, weights.narrow(0, 0, gradient.size(0)), state);
     return;
@@ -85,7 +57,7 @@ void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor we
   float* v = state.exp_avg_sq.data_ptr<float>();
   float* ema = state.ema.data_ptr<float>();
   at::parallel_for(0, gradient.numel(), kChunk, [&](int64_t begin, int64_t end) {
-    Sweep(coefficients, end - begin, g + begin, w + begin, m + begin, v + begin, ema + begin);
+    AdamWSweep(coefficients, end - begin, g + begin, w + begin, m + begin, v + begin, ema + begin);
   });
 }
 

@@ -1,7 +1,7 @@
 // AdamW and the average of the weights, in one sweep over flat buffers.
 //
-// The sweep reads and writes each number once: the step is limited by memory, and separate passes for
-// clipping, moments, weights and average would each cost as much as this one.
+// The sweep reads and writes each number once: the step is limited by memory, and separate passes
+// for clipping, moments, weights and average would each cost as much as this one.
 #ifndef LANGEVIN_CORE_OPTIM_ADAMW_H_
 #define LANGEVIN_CORE_OPTIM_ADAMW_H_
 

@@ -14,8 +14,8 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
                       int64_t total_images);
 
 // The weight of the old average in the step from images_seen - global_batch to images_seen. With a
-// half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et al.
-// 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
+// half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et
+// al. 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
 double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t global_batch);
 
 }  // namespace langevin::optim

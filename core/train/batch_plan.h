@@ -1,8 +1,8 @@
 // Who computes what in a step: the global batch cut into microbatches, and those shared by ranks.
 //
-// Positions of the sample stream are the whole truth: step t covers [t * G, (t + 1) * G), microbatch m
-// of it B consecutive positions, and rank r of R the microbatches [r * n / R, (r + 1) * n / R). Ranks
-// and accumulation only regroup.
+// Positions of the sample stream are the whole truth: step t covers [t * G, (t + 1) * G),
+// microbatch m of it B consecutive positions, and rank r of R the microbatches [r * n / R, (r + 1)
+// * n / R). Ranks and accumulation only regroup.
 #ifndef LANGEVIN_CORE_TRAIN_BATCH_PLAN_H_
 #define LANGEVIN_CORE_TRAIN_BATCH_PLAN_H_
 

@@ -62,8 +62,16 @@ absl::Status CheckRunFolder(FileSystem& file_system, const std::string& folder,
 
 absl::Status OpenRunFolder(FileSystem& file_system, const std::string& folder,
                            const configs::RunConfig& config) {
-  LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(folder));
-  return file_system.WriteFileDurably(JoinPath(folder, kConfigName), configs::ToText(config));
+  absl::Status opened = file_system.CreateFolders(folder);
+  if (opened.ok()) {
+    opened = file_system.WriteFileDurably(JoinPath(folder, kConfigName), configs::ToText(config));
+  }
+  if (opened.ok()) return opened;
+  const std::string message =
+      absl::StrCat(std::string(opened.message()), "; choose another --output, or make it writable");
+  // A place where nothing can be created is a bad choice, not lost data.
+  return absl::IsNotFound(opened) ? absl::FailedPreconditionError(message)
+                                  : absl::Status(opened.code(), message);
 }
 
 absl::Status CheckCheckpointFits(const checkpoint::Found& found, const configs::RunConfig& config,
@@ -76,8 +84,8 @@ absl::Status CheckCheckpointFits(const checkpoint::Found& found, const configs::
   }
   if (found.metadata.data_fingerprint != data_fingerprint) {
     return absl::FailedPreconditionError(absl::StrCat(
-        found.folder, ": was trained on data set ", found.metadata.data_fingerprint,
-        ", --data is ", data_fingerprint, "; give the same data, or choose another --output"));
+        found.folder, ": was trained on data set ", found.metadata.data_fingerprint, ", --data is ",
+        data_fingerprint, "; give the same data, or choose another --output"));
   }
   return absl::OkStatus();
 }

@@ -27,18 +27,18 @@ absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& data
     if (shape.width != shape.height) unet.sample_size.push_back(shape.width);
   }
   if (unet.sample_height() != shape.height || unet.sample_width() != shape.width) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model.unet.sample_size is ", unet.sample_height(), " x ", unet.sample_width(),
-        ", but the images of the data set are ", shape.height, " x ", shape.width,
-        "; leave sample_size out or prepare the data in that size"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.unet.sample_size is ", unet.sample_height(), " x ", unet.sample_width(),
+                     ", but the images of the data set are ", shape.height, " x ", shape.width,
+                     "; leave sample_size out or prepare the data in that size"));
   }
   if (unet.in_channels != shape.channels || unet.out_channels != shape.channels) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model.unet.in_channels ", unet.in_channels, " and out_channels ",
-                     unet.out_channels, ": the images of the data set have ", shape.channels,
-                     " channels, and both must be that"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model.unet.in_channels ", unet.in_channels, " and out_channels ", unet.out_channels,
+        ": the images of the data set have ", shape.channels, " channels, and both must be that"));
   }
-  // Filling in sample_size can make the model impossible: a size that cannot be halved often enough.
+  // Filling in sample_size can make the model impossible: a size that cannot be halved often
+  // enough.
   if (const auto problem = configs::FindProblem(unet); problem.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("model.unet.", problem->field, ": ", problem->message));
@@ -56,8 +56,8 @@ absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& data
   }
   if (unet.num_class_embeds.has_value() && *unet.num_class_embeds < dataset.num_classes()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("model.unet.num_class_embeds ", *unet.num_class_embeds,
-                     ": the data set has ", dataset.num_classes(), " classes; must be at least that"));
+        absl::StrCat("model.unet.num_class_embeds ", *unet.num_class_embeds, ": the data set has ",
+                     dataset.num_classes(), " classes; must be at least that"));
   }
   return absl::OkStatus();
 }
@@ -73,14 +73,15 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
       config.unet->sample_size.clear();
     } else if (!SameArchitecture(*config.unet, init->unet)) {
       return absl::InvalidArgumentError(absl::StrCat(
-          init->path, ": model.unet of the config differs from this folder's; leave model.unet out "
-                      "of the config to take the folder's"));
+          init->path,
+          ": model.unet of the config differs from this folder's; leave model.unet out "
+          "of the config to take the folder's"));
     }
     if (!config.ddpm.has_value() && init->has_scheduler) {
       absl::StatusOr<configs::DdpmConfig> ddpm = diffusion::DdpmConfigFrom(init->scheduler);
       if (!ddpm.ok()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            init->path, ": its scheduler: ", std::string(ddpm.status().message())));
+        return absl::InvalidArgumentError(
+            absl::StrCat(init->path, ": its scheduler: ", std::string(ddpm.status().message())));
       }
       config.ddpm = *ddpm;
     }
@@ -111,7 +112,8 @@ absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& confi
   const int64_t needed = StateBytes(num_parameters, config.train.precision) * ranks_on_host;
   if (needed <= available) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrFormat(
-      "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, but "
+      "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, "
+      "but "
       "this machine has %.1f GiB; make model.unet smaller or start fewer ranks here",
       num_parameters, ranks_on_host, static_cast<double>(needed) / (1 << 30),
       static_cast<double>(available) / (1 << 30)));

@@ -14,8 +14,8 @@ namespace langevin::train {
 
 // The config with all that was left open filled in: the model from `init` (which may be null), its
 // sample_size from the data, the process from the folder's scheduler. InvalidArgument, naming both
-// sides, if they do not fit each other: no model, a model that differs from the folder's, channels or
-// size other than the data's, class labels that the data do not have.
+// sides, if they do not fit each other: no model, a model that differs from the folder's, channels
+// or size other than the data's, class labels that the data do not have.
 absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
                                                  const data::Dataset& dataset,
                                                  const exporting::ModelFolder* init);

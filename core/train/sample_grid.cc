@@ -5,11 +5,11 @@
 
 namespace langevin::train {
 
-absl::StatusOr<at::Tensor> SampleTogether(
-    distributed::Communicator& communicator, const model::Network& network,
-    const at::Device& device, const diffusion::Sampler& sampler,
-    const diffusion::SamplingRequest& request, int64_t count,
-    const std::function<void(int64_t, int64_t)>& on_batch) {
+absl::StatusOr<at::Tensor> SampleTogether(distributed::Communicator& communicator,
+                                          const model::Network& network, const at::Device& device,
+                                          const diffusion::Sampler& sampler,
+                                          const diffusion::SamplingRequest& request, int64_t count,
+                                          const std::function<void(int64_t, int64_t)>& on_batch) {
   const int64_t ranks = communicator.size();
   const int64_t batches = diffusion::NumSamplingBatches(count);
   const int64_t batches_per_rank = (batches + ranks - 1) / ranks;

@@ -1,4 +1,5 @@
-// Images drawn by all ranks together: each computes its share of the batches, and all get the result.
+// Images drawn by all ranks together: each computes its share of the batches, and all get the
+// result.
 #ifndef LANGEVIN_CORE_TRAIN_SAMPLE_GRID_H_
 #define LANGEVIN_CORE_TRAIN_SAMPLE_GRID_H_
 
@@ -12,9 +13,9 @@
 
 namespace langevin::train {
 
-// Samples 0 to count - 1: (count, C, H, W), fp32, on the CPU; the same on all ranks and for any number
-// of them. Called by all ranks together. `on_batch`, if set, hears how many of this rank's batches are
-// done, out of how many.
+// Samples 0 to count - 1: (count, C, H, W), fp32, on the CPU; the same on all ranks and for any
+// number of them. Called by all ranks together. `on_batch`, if set, hears how many of this rank's
+// batches are done, out of how many.
 absl::StatusOr<at::Tensor> SampleTogether(
     distributed::Communicator& communicator, const model::Network& network,
     const at::Device& device, const diffusion::Sampler& sampler,

@@ -29,8 +29,7 @@ distributed::Reduction ReductionOf(const configs::RunConfig& config) {
 }
 
 bool IsCommunicationError(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsAborted(status);
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
 }
 
 }  // namespace
@@ -93,9 +92,8 @@ absl::Status Trainer::AccumulateGradients() {
     LANGEVIN_ASSIGN_OR_RETURN(data::Microbatch batch, loader_->Next());
     environment_.control.SetPhase("forward_backward", state_.images_seen);
     const data::ImageShape& shape = environment_.dataset.shape();
-    const at::Tensor clean =
-        at::from_blob(batch.images.data(), {batch.count, shape.channels, shape.height, shape.width},
-                      at::kFloat);
+    const at::Tensor clean = at::from_blob(
+        batch.images.data(), {batch.count, shape.channels, shape.height, shape.width}, at::kFloat);
     const at::Device device = parameters.device();
     diffusion::TrainingExample example =
         objective_->MakeExample(clean, config_.seed, batch.first_position);
@@ -108,11 +106,9 @@ absl::Status Trainer::AccumulateGradients() {
     }
 
     parameters.ZeroGradients();
-    const at::Tensor prediction =
-        state_.network->Forward(example.noisy, example.timesteps, labels,
-                                {.training = true,
-                                 .seed = config_.seed,
-                                 .first_position = batch.first_position});
+    const at::Tensor prediction = state_.network->Forward(
+        example.noisy, example.timesteps, labels,
+        {.training = true, .seed = config_.seed, .first_position = batch.first_position});
     const at::Tensor loss = objective_->Loss(prediction, example);
     loss.backward();
     parameters.CollectGradients();
@@ -126,9 +122,8 @@ absl::StatusOr<double> Trainer::MeanLoss() {
   const at::Tensor local =
       at::from_blob(local_losses_.data(), {plan_.local_microbatches, 1}, at::kDouble)
           .to(state_.network->parameters().device());
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const at::Tensor sum,
-      distributed::TreeSum(environment_.communicator, plan_.microbatches, local));
+  LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor sum, distributed::TreeSum(environment_.communicator,
+                                                                       plan_.microbatches, local));
   return sum.item<double>() / static_cast<double>(plan_.microbatches);
 }
 
@@ -158,8 +153,7 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
   const int64_t images_after = state_.images_seen + plan_.global_batch;
   const bool clips = optimizer.clip_norm > 0 && gradient_norm > optimizer.clip_norm;
   optim::ApplyAdamW(
-      {.learning_rate =
-           optim::LearningRateAt(optimizer, images_after, config_.train.total_images),
+      {.learning_rate = optim::LearningRateAt(optimizer, images_after, config_.train.total_images),
        .beta1 = optimizer.beta1,
        .beta2 = optimizer.beta2,
        .epsilon = optimizer.epsilon,
@@ -202,10 +196,9 @@ absl::Status Trainer::DrawSamplesIfDue() {
     return absl::OkStatus();
   }
   environment_.control.SetPhase("sample", state_.images_seen);
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<diffusion::Sampler> sampler,
-      diffusion::MakeSampler("ddim", monitor.sample_steps,
-                             diffusion::SchedulerConfigFrom(*config_.ddpm)));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<diffusion::Sampler> sampler,
+                            diffusion::MakeSampler("ddim", monitor.sample_steps,
+                                                   diffusion::SchedulerConfigFrom(*config_.ddpm)));
   const data::ImageShape& shape = environment_.dataset.shape();
   diffusion::SamplingRequest request{.seed = config_.seed,
                                      .channels = shape.channels,
@@ -272,9 +265,9 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   }
   last_checkpoint_ = state_.images_seen;
   if (environment_.monitor != nullptr) {
-    environment_.monitor->Event(state_.images_seen,
-                                absl::StrCat("checkpoint written in ",
-                                             FormatDuration(last_checkpoint_time_ - begin)));
+    environment_.monitor->Event(
+        state_.images_seen,
+        absl::StrCat("checkpoint written in ", FormatDuration(last_checkpoint_time_ - begin)));
     environment_.monitor->WriteReport();
   }
   return absl::OkStatus();

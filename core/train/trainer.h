@@ -31,7 +31,7 @@ struct TrainerEnvironment {
   distributed::Communicator& communicator;
   distributed::ControlChannel& control;
   const data::Dataset& dataset;
-  monitor::RunMonitor* monitor;  // Rank 0's; null elsewhere.
+  monitor::RunMonitor* monitor;          // Rank 0's; null elsewhere.
   std::function<bool()> stop_requested;  // Polled once a step; true asks all ranks to stop.
   std::string run_folder;
   checkpoint::Metadata metadata;  // What checkpoints say of the run; images_seen is filled in.
@@ -42,8 +42,8 @@ enum class Outcome { kFinished, kStopped };
 // One rank's part of a run. One thread.
 class Trainer {
  public:
-  // `config` is resolved (ResolveConfig); `state` is where the run begins or goes on; `mean` belongs
-  // to it.
+  // `config` is resolved (ResolveConfig); `state` is where the run begins or goes on; `mean`
+  // belongs to it.
   Trainer(TrainerEnvironment environment, const configs::RunConfig& config, const BatchPlan& plan,
           TrainState state, RunningMean mean);
 
@@ -65,9 +65,7 @@ class Trainer {
   absl::Status DrawSamplesIfDue();
   absl::Status SaveCheckpoint(bool must_succeed);
 
-  bool IsDue(int64_t interval) const {
-    return interval > 0 && state_.images_seen % interval == 0;
-  }
+  bool IsDue(int64_t interval) const { return interval > 0 && state_.images_seen % interval == 0; }
 
   TrainerEnvironment environment_;
   const configs::RunConfig config_;

@@ -148,9 +148,11 @@ def test_folders_of_others_are_left_alone(dataset, config, tmp_path):
     fails(["export", "--run", tmp_path / "run", "--output", tmp_path / "photos"], 3, "photos")
 
 
-def test_output_that_cannot_be_written(dataset, config):
+def test_output_that_cannot_be_written(dataset, config, tmp_path):
     # procfs refuses new folders even to root.
-    fails(train_arguments(config, dataset, "/proc/langevin_run"), 4, "/proc/langevin_run")
+    fails(train_arguments(config, dataset, "/proc/langevin_run"), 3, "/proc/langevin_run", "--output")
+    (tmp_path / "file").write_text("x")
+    fails(train_arguments(config, dataset, tmp_path / "file" / "run"), 3, tmp_path / "file")
 
 
 def test_ranks_that_cannot_share_the_batch(dataset, config, tmp_path):

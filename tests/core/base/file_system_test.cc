@@ -60,8 +60,7 @@ TEST_F(FileSystemTest, ErrorsNameThePathAndTheKind) {
   EXPECT_TRUE(absl::IsInvalidArgument(files_.ReadFile(Path("long"), /*limit=*/9).status()));
   auto file = files_.OpenForReading(Path("long"));
   std::string buffer(5, ' ');
-  EXPECT_TRUE(absl::IsDataLoss(
-      (*file)->ReadAt(6, std::as_writable_bytes(std::span(buffer)))));
+  EXPECT_TRUE(absl::IsDataLoss((*file)->ReadAt(6, std::as_writable_bytes(std::span(buffer)))));
   // /dev/full answers every write with ENOSPC.
   auto full = files_.NewWritableFile("/dev/full");
   ASSERT_TRUE(full.ok());

@@ -29,8 +29,7 @@ TEST(DdpmObjectiveTest, NoisyImageIsTheMixtureOfEquationFour) {
     EXPECT_TRUE(at::allclose(epsilon.noisy[i], a * clean[i] + s * epsilon.target[i], 1e-5, 1e-5));
     // Salimans and Ho 2022: x_0 = a x_t - s v, epsilon = s x_t + a v.
     EXPECT_TRUE(at::allclose(a * v.noisy[i] - s * v.target[i], clean[i], 1e-4, 1e-5));
-    EXPECT_TRUE(
-        at::allclose(s * v.noisy[i] + a * v.target[i], epsilon.target[i], 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(s * v.noisy[i] + a * v.target[i], epsilon.target[i], 1e-4, 1e-5));
   }
 }
 

@@ -1,6 +1,6 @@
-// Samplers on a case whose answer is known: data that are all one image. The perfect network is then a
-// formula, and every sampler must land on the image. Step-by-step agreement with diffusers is
-// tests/python/sampling_parity_test.py's.
+// Samplers on a case whose answer is known: data that are all one image. The perfect network is
+// then a formula, and every sampler must land on the image. Step-by-step agreement with diffusers
+// is tests/python/sampling_parity_test.py's.
 #include "core/diffusion/sampler.h"
 
 #include <cmath>
@@ -36,8 +36,8 @@ TEST(SamplerTest, LandsOnTheImageThatAllDataAre) {
         config.timestep_spacing = spacing;
         const auto sampler = MakeSampler(name, 20, config);
         ASSERT_TRUE(sampler.ok());
-        const at::Tensor result = (*sampler)->Run(
-            at::randn({2, 1, 3, 3}), PerfectPredictor(config, image), NoNoise);
+        const at::Tensor result =
+            (*sampler)->Run(at::randn({2, 1, 3, 3}), PerfectPredictor(config, image), NoNoise);
         EXPECT_TRUE(at::allclose(result, image.expand_as(result), 1e-3, 2e-3))
             << name << " " << prediction << " " << spacing;
       }

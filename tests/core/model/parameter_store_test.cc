@@ -28,8 +28,8 @@ TEST(ParameterStoreTest, TrainableParametersComeFirstAndAligned) {
   const auto store = MakeStore(configs::Precision::kFp32);
   EXPECT_EQ(store->num_parameters(), 3 * 5 * 9 + 5 + 7 + 24 + 6);
   for (const Parameter& parameter : store->parameters()) {
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(store->master().data_ptr<float>() + parameter.offset) % 64,
-              0U);
+    EXPECT_EQ(
+        reinterpret_cast<uintptr_t>(store->master().data_ptr<float>() + parameter.offset) % 64, 0U);
     EXPECT_EQ(parameter.offset >= store->trainable_size(), !parameter.trainable);
   }
 }

@@ -35,9 +35,11 @@ TEST_P(UNet2DTest, DropoutFollowsThePositionInTheStream) {
   const ForwardContext first{.training = true, .seed = 3, .first_position = 10};
   const ForwardContext second{.training = true, .seed = 3, .first_position = 12};
   const at::Tensor all = network.Forward(images, times, {}, first);
-  const at::Tensor tail = network.Forward(images.narrow(0, 2, 2), times.narrow(0, 2, 2), {}, second);
+  const at::Tensor tail =
+      network.Forward(images.narrow(0, 2, 2), times.narrow(0, 2, 2), {}, second);
   EXPECT_TRUE(at::allclose(all.narrow(0, 2, 2), tail, 1e-3, 1e-3));
-  const at::Tensor moved = network.Forward(images.narrow(0, 2, 2), times.narrow(0, 2, 2), {}, first);
+  const at::Tensor moved =
+      network.Forward(images.narrow(0, 2, 2), times.narrow(0, 2, 2), {}, first);
   EXPECT_FALSE(at::allclose(tail, moved, 1e-3, 1e-3));
   const at::Tensor sampling = network.Forward(images, times, {}, {});
   EXPECT_TRUE(at::equal(sampling, network.Forward(images, times, {}, {.first_position = 99})));

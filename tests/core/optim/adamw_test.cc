@@ -46,8 +46,8 @@ TEST(AdamWTest, IsTheAlgorithmOfThePaper) {
     }
   }
   for (int i = 0; i < 100; ++i) {
-    EXPECT_NEAR(weights[i].item<float>(), w[i], 2e-6);
-    EXPECT_NEAR(state.ema[i].item<float>(), ema[i], 2e-6);
+    EXPECT_NEAR(weights[i].item<float>(), w[i], 4e-6);
+    EXPECT_NEAR(state.ema[i].item<float>(), ema[i], 4e-6);
   }
 }
 
@@ -75,17 +75,16 @@ TEST(AdamWTest, ZeroLearningRateChangesNoWeight) {
   at::Tensor weights = at::randn({1000});
   const at::Tensor before = weights.clone();
   OptimizerState state = ZeroState(weights);
-  ApplyAdamW({.learning_rate = 0, .weight_decay = 0.1, .ema_decay = 0.5}, at::randn({1000}), weights,
-             state);
+  ApplyAdamW({.learning_rate = 0, .weight_decay = 0.1, .ema_decay = 0.5}, at::randn({1000}),
+             weights, state);
   EXPECT_TRUE(at::equal(weights, before));
   EXPECT_TRUE(at::equal(state.ema, before));
 }
 
 TEST(AdamWTest, WhatHasNoGradientIsLeftAlone) {
   at::Tensor weights = at::ones({64});
-  OptimizerState state{.exp_avg = at::zeros({32}),
-                       .exp_avg_sq = at::zeros({32}),
-                       .ema = weights.clone()};
+  OptimizerState state{
+      .exp_avg = at::zeros({32}), .exp_avg_sq = at::zeros({32}), .ema = weights.clone()};
   ApplyAdamW({.learning_rate = 0.1}, at::ones({32}), weights, state);
   EXPECT_TRUE(at::equal(weights.narrow(0, 32, 32), at::ones({32})));
   EXPECT_LT(weights[0].item<float>(), 1);
