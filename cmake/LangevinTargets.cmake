@@ -1,5 +1,8 @@
 # How every folder declares its library and its tests.
 
+set(LANGEVIN_PYTHON "${PROJECT_SOURCE_DIR}/.deps/venv/bin/python" CACHE FILEPATH
+    "Python with what the tests compare with (tests/python/requirements.txt)")
+
 add_library(langevin_options INTERFACE)
 target_include_directories(langevin_options INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}/generated")
 target_compile_options(langevin_options INTERFACE -Wall -Wextra -Wno-sign-compare -Wno-missing-field-initializers)
@@ -9,16 +12,17 @@ endif()
 find_package(Threads REQUIRED)
 target_link_libraries(langevin_options INTERFACE Threads::Threads)
 
-# langevin_library(data SOURCES reader.cc ... DEPS langevin_base ... [TORCH])
+# langevin_library(data SOURCES reader.cc ... DEPS langevin_base ... [TORCH [PLAIN clock.cc ...]])
 # makes the static library langevin_data. TORCH: its sources use LibTorch's headers, which come
-# precompiled (13 s a file otherwise).
+# precompiled (13 s a file otherwise, still some seconds with). PLAIN: those of SOURCES that do not.
 function(langevin_library name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PLAIN" ${ARGN})
   add_library(langevin_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(langevin_${name} PUBLIC langevin_options ${ARG_DEPS})
   if(ARG_TORCH)
     target_link_libraries(langevin_${name} PUBLIC langevin_torch)
     target_precompile_headers(langevin_${name} REUSE_FROM langevin_torch_precompiled)
+    set_source_files_properties(${ARG_PLAIN} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   endif()
 endfunction()
 
@@ -57,4 +61,19 @@ function(langevin_test name)
   endif()
   add_test(NAME ${name} COMMAND langevin_${name}_test)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
+endfunction()
+
+# langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL])
+# makes a ctest python_resume of a pytest file. Where Python lacks a package it fails, never skips.
+function(langevin_python_test name)
+  cmake_parse_arguments(ARG "RUN_SERIAL" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME python_${name}
+           COMMAND "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
+                   "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FILE}")
+  set_tests_properties(python_${name} PROPERTIES
+    TIMEOUT ${ARG_TIMEOUT} LABELS "python" RUN_SERIAL ${ARG_RUN_SERIAL}
+    ENVIRONMENT "HF_HUB_OFFLINE=1;${ARG_ENVIRONMENT}")
 endfunction()

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +33,7 @@ struct SampleOptions {
   std::string output;
   int64_t count = 16;
   std::string sampler;
-  int64_t steps = kDefaultSteps;
+  std::optional<int64_t> steps;  // Not set: kDefaultSteps, or all that a shorter process has.
   uint64_t seed = 0;
   std::string weights = "ema";
   std::optional<int64_t> class_label;
@@ -164,7 +165,9 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
     if (!model.ok()) return model.status();
     request = MakeRequest(file_system, options, model->network->config());
     if (!request.ok()) return request.status();
-    sampler = diffusion::MakeSampler(options.sampler, options.steps, model->scheduler);
+    const int64_t steps =
+        options.steps.value_or(std::min(kDefaultSteps, model->scheduler.num_train_timesteps));
+    sampler = diffusion::MakeSampler(options.sampler, steps, model->scheduler);
     return sampler.status();
   }();
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), ready));
@@ -217,9 +220,8 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
       ->capture_default_str();
   command->add_option("--sampler", options->sampler, "ddim (default) or ddpm");
-  command->add_option("--steps", options->steps, "sampler steps")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
-      ->capture_default_str();
+  command->add_option("--steps", options->steps, "sampler steps (default 50)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
   command->add_option("--seed", options->seed, "image i depends on the seed and i alone")
       ->capture_default_str();
   command->add_option("--weights", options->weights, "of a run: ema (averaged) or raw")

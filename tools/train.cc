@@ -163,10 +163,108 @@ std::optional<std::string> FindFact(const checkpoint::Metadata& metadata, const 
   return std::nullopt;
 }
 
-absl::Status CountParameters(const Plan& plan, const launch::MpiRuntime& runtime,
-                             int64_t& num_parameters) {
-  num_parameters = model::CountParameters(*plan.config.unet);
-  return train::CheckMemory(num_parameters, plan.config, runtime.local_size());
+// Where a run begins or goes on.
+struct Start {
+  train::TrainState state;
+  train::RunningMean mean;
+  std::string origin;  // The checkpoint's folder; empty at the beginning.
+};
+
+absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
+                                const std::optional<checkpoint::Found>& found,
+                                const at::Device& device) {
+  Start start;
+  LANGEVIN_ASSIGN_OR_RETURN(start.state, BeginState(file_system, plan, device));
+  if (!found.has_value()) return start;
+  start.origin = found->folder;
+  LANGEVIN_RETURN_IF_ERROR(
+      train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));
+  LANGEVIN_RETURN_IF_ERROR(start.state.Load(file_system, *found));
+  if (const auto text = FindFact(found->metadata, "running_mean"); text.has_value()) {
+    LANGEVIN_ASSIGN_OR_RETURN(start.mean, train::RunningMean::FromText(*text));
+  }
+  return start;
+}
+
+// The newest good checkpoint, or the weights a run begins with. All ranks together.
+absl::StatusOr<Start> FindStart(FileSystem& file_system, const TrainOptions& options,
+                                const Plan& plan, distributed::ControlChannel& control,
+                                const at::Device& device) {
+  train::ControlGroup group(control);
+  LANGEVIN_ASSIGN_OR_RETURN(const std::optional<checkpoint::Found> found,
+                            checkpoint::FindNewest(file_system, group, options.output));
+  absl::StatusOr<Start> start = LoadStart(file_system, plan, found, device);
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, start.status()));
+  return start;
+}
+
+absl::StatusOr<std::unique_ptr<monitor::RunMonitor>> OpenMonitor(FileSystem& file_system,
+                                                                 const TrainOptions& options,
+                                                                 const Plan& plan,
+                                                                 const Table& table,
+                                                                 const Start& start) {
+  const monitor::RunFacts facts{.title = BaseName(options.output),
+                                .total_images = plan.config.train.total_images,
+                                .table = table,
+                                .config_text = configs::ToText(plan.config)};
+  const int64_t begin = start.state.images_seen;
+  LANGEVIN_ASSIGN_OR_RETURN(std::unique_ptr<monitor::RunMonitor> monitor,
+                            monitor::RunMonitor::Open(file_system, options.output, facts, begin));
+  monitor->Event(begin,
+                 start.origin.empty() ? "started" : absl::StrCat("resumed from ", start.origin));
+  return monitor;
+}
+
+launch::CommunicatorKind CommunicatorKindFor(configs::Backend backend) {
+  switch (backend) {
+    case configs::Backend::kMpi:
+      return launch::CommunicatorKind::kMpi;
+    case configs::Backend::kNccl:
+      return launch::CommunicatorKind::kNccl;
+    case configs::Backend::kAuto:
+      break;
+  }
+  return launch::CommunicatorKind::kAuto;
+}
+
+// Trains from `start` on, on this rank, and says how it ended.
+absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, const Plan& plan,
+                        const Table& table, launch::MpiRuntime& runtime,
+                        distributed::Communicator& communicator, Start start) {
+  std::unique_ptr<monitor::RunMonitor> monitor;
+  if (runtime.rank() == 0) {
+    LANGEVIN_ASSIGN_OR_RETURN(monitor, OpenMonitor(file_system, options, plan, table, start));
+  }
+  const int64_t total_images = plan.config.train.total_images;
+  if (start.state.images_seen >= total_images) {
+    LogInfo("%s: all %d images of this run are done; raise train.total_images to go on",
+            options.output, total_images);
+    return absl::OkStatus();
+  }
+  train::Trainer trainer({.file_system = file_system,
+                          .communicator = communicator,
+                          .control = runtime.control(),
+                          .dataset = *plan.dataset,
+                          .monitor = monitor.get(),
+                          .stop_requested = launch::StopRequested,
+                          .run_folder = options.output,
+                          .metadata = MetadataOf(plan, runtime.size())},
+                         plan.config, plan.batch, std::move(start.state), start.mean);
+  LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
+  const bool finished = outcome == train::Outcome::kFinished;
+  const int64_t images_seen = trainer.state().images_seen;
+  if (monitor != nullptr) {
+    monitor->Event(images_seen, finished ? "finished" : "stopped early");
+    monitor->WriteReport();
+  }
+  if (!finished) {
+    return absl::CancelledError(
+        absl::StrCat("stopped at images_seen ", images_seen,
+                     ", everything saved; run the same command again to go on"));
+  }
+  LogInfo("done: %d images; export with: langevin export --run %s --output DIR", images_seen,
+          options.output);
+  return absl::OkStatus();
 }
 
 absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtime) {
@@ -174,16 +272,15 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   distributed::ControlChannel& control = runtime.control();
 
   // Everything that can be wrong is found before anything is written.
-  absl::StatusOr<Plan> plan_or = MakePlan(file_system, options, runtime.rank(), runtime.size());
-  int64_t num_parameters = 0;
-  absl::Status ready = plan_or.status();
-  if (ready.ok()) ready = CountParameters(*plan_or, runtime, num_parameters);
+  absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), runtime.size());
+  absl::Status ready = made.status();
+  const int64_t num_parameters = made.ok() ? model::CountParameters(*made->config.unet) : 0;
+  if (ready.ok()) ready = train::CheckMemory(num_parameters, made->config, runtime.local_size());
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
-  Plan& plan = *plan_or;
-  const configs::RunConfig& config = plan.config;
-  at::set_num_threads(runtime.ComputeThreads(config.distributed.threads_per_rank));
-  LANGEVIN_ASSIGN_OR_RETURN(const at::Device device,
-                            ChooseDevice(runtime, config.distributed.backend));
+  const Plan& plan = *made;
+  const configs::DistributedConfig& distribution = plan.config.distributed;
+  at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
+  LANGEVIN_ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(runtime, distribution.backend));
   const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
   LogInfo("langevin %s", kVersion);
   LogTable(table);
@@ -193,77 +290,19 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   }
 
   absl::Status opened;
-  if (runtime.rank() == 0) opened = train::OpenRunFolder(file_system, options.output, config);
+  if (runtime.rank() == 0) opened = train::OpenRunFolder(file_system, options.output, plan.config);
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, opened));
-  LANGEVIN_RETURN_IF_ERROR(runtime.StartWatchdog(config.distributed.timeout_seconds));
-  const launch::CommunicatorKind kind =
-      config.distributed.backend == configs::Backend::kNccl  ? launch::CommunicatorKind::kNccl
-      : config.distributed.backend == configs::Backend::kMpi ? launch::CommunicatorKind::kMpi
-                                                             : launch::CommunicatorKind::kAuto;
+  LANGEVIN_RETURN_IF_ERROR(runtime.StartWatchdog(distribution.timeout_seconds));
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::unique_ptr<distributed::Communicator> communicator,
-      runtime.MakeCommunicator(kind, device.is_cuda(), config.distributed.timeout_seconds));
-
-  train::ControlGroup group(control);
-  LANGEVIN_ASSIGN_OR_RETURN(const std::optional<checkpoint::Found> found,
-                            checkpoint::FindNewest(file_system, group, options.output));
-  absl::StatusOr<train::TrainState> state = BeginState(file_system, plan, device);
-  absl::Status loaded = state.status();
-  train::RunningMean mean;
-  if (loaded.ok() && found.has_value()) {
-    loaded = train::CheckCheckpointFits(*found, config, plan.dataset->fingerprint());
-    if (loaded.ok()) loaded = state->Load(file_system, *found);
-    if (const auto text = FindFact(found->metadata, "running_mean"); loaded.ok() && text) {
-      const absl::StatusOr<train::RunningMean> read = train::RunningMean::FromText(*text);
-      loaded = read.status();
-      if (read.ok()) mean = *read;
-    }
-  }
-  LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, loaded));
-  const int64_t begin = state->images_seen;
-
-  std::unique_ptr<monitor::RunMonitor> monitor;
-  if (runtime.rank() == 0) {
-    LANGEVIN_ASSIGN_OR_RETURN(monitor,
-                              monitor::RunMonitor::Open(file_system, options.output,
-                                                        {.title = BaseName(options.output),
-                                                         .total_images = config.train.total_images,
-                                                         .table = table,
-                                                         .config_text = configs::ToText(config)},
-                                                        begin));
-    monitor->Event(begin, begin == 0 ? "started" : absl::StrCat("resumed from ", found->folder));
-  }
-  if (begin >= config.train.total_images) {
-    LogInfo("%s: all %d images of this run are done; raise train.total_images to go on",
-            options.output, config.train.total_images);
-    return communicator->Shutdown();
-  }
-
-  train::Trainer trainer({.file_system = file_system,
-                          .communicator = *communicator,
-                          .control = control,
-                          .dataset = *plan.dataset,
-                          .monitor = monitor.get(),
-                          .stop_requested = launch::StopRequested,
-                          .run_folder = options.output,
-                          .metadata = MetadataOf(plan, runtime.size())},
-                         config, plan.batch, *std::move(state), mean);
-  LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
-  const int64_t images_seen = trainer.state().images_seen;
-  if (monitor != nullptr) {
-    monitor->Event(images_seen,
-                   outcome == train::Outcome::kFinished ? "finished" : "stopped early");
-    monitor->WriteReport();
-  }
+      runtime.MakeCommunicator(CommunicatorKindFor(distribution.backend), device.is_cuda(),
+                               distribution.timeout_seconds));
+  LANGEVIN_ASSIGN_OR_RETURN(Start start, FindStart(file_system, options, plan, control, device));
+  const absl::Status trained =
+      RunTrainer(file_system, options, plan, table, runtime, *communicator, std::move(start));
+  if (!trained.ok() && !absl::IsCancelled(trained)) return trained;
   LANGEVIN_RETURN_IF_ERROR(communicator->Shutdown());
-  if (outcome == train::Outcome::kStopped) {
-    return absl::CancelledError(absl::StrCat("stopped at images_seen ", images_seen,
-                                             ", everything saved; run the same command again to go "
-                                             "on"));
-  }
-  LogInfo("done: %d images; export with: langevin export --run %s --output DIR", images_seen,
-          options.output);
-  return absl::OkStatus();
+  return trained;
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ double SecondsSinceProcessStart() {
 std::string FormatDuration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
   if (seconds < 1) return absl::StrFormat("%.0f ms", seconds * 1e3);
+  if (seconds < 9.95) return absl::StrFormat("%.1f s", seconds);
   if (seconds < 59.5) return absl::StrFormat("%.0f s", seconds);
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);

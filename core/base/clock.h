@@ -16,7 +16,7 @@ double SecondsSinceProcessStart();
 // Seconds since 1970, for time stamps that other programs read.
 double UnixSeconds();
 
-// "850 ms", "12 s", "4 min 05 s", "3 h 20 min", "2 d 4 h". Negative or non-finite: "?".
+// "850 ms", "2.4 s", "12 s", "4 min 05 s", "3 h 20 min", "2 d 4 h". Negative or non-finite: "?".
 std::string FormatDuration(double seconds);
 
 }  // namespace langevin

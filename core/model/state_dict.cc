@@ -16,6 +16,20 @@ std::span<std::byte> BytesOf(const at::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
+// View is TensorView or MutableTensorView.
+template <typename View>
+std::vector<View> MakeViews(const std::vector<NamedTensor>& tensors) {
+  std::vector<View> views;
+  for (const NamedTensor& named : tensors) {
+    const DType dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64 : DType::kFloat32;
+    views.push_back({.name = named.name,
+                     .dtype = dtype,
+                     .shape = named.tensor.sizes().vec(),
+                     .bytes = BytesOf(named.tensor)});
+  }
+  return views;
+}
+
 }  // namespace
 
 std::vector<NamedTensor> StateDict(const ParameterStore& store, const at::Tensor& flat,
@@ -52,27 +66,11 @@ void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTenso
 }
 
 std::vector<TensorView> ViewsOf(const std::vector<NamedTensor>& tensors) {
-  std::vector<TensorView> views;
-  for (const NamedTensor& named : tensors) {
-    views.push_back(
-        {.name = named.name,
-         .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64 : DType::kFloat32,
-         .shape = named.tensor.sizes().vec(),
-         .bytes = BytesOf(named.tensor)});
-  }
-  return views;
+  return MakeViews<TensorView>(tensors);
 }
 
 std::vector<MutableTensorView> MutableViewsOf(const std::vector<NamedTensor>& tensors) {
-  std::vector<MutableTensorView> views;
-  for (const NamedTensor& named : tensors) {
-    views.push_back(
-        {.name = named.name,
-         .dtype = named.tensor.scalar_type() == at::kLong ? DType::kInt64 : DType::kFloat32,
-         .shape = named.tensor.sizes().vec(),
-         .bytes = BytesOf(named.tensor)});
-  }
-  return views;
+  return MakeViews<MutableTensorView>(tensors);
 }
 
 }  // namespace langevin::model

@@ -167,6 +167,11 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
 }
 
 void Trainer::LogIfDue() {
+  if (!first_step_told_) {
+    LogInfo("first step finished %s after the program's start",
+            FormatDuration(SecondsSinceProcessStart()));
+    first_step_told_ = true;
+  }
   const int64_t interval = config_.monitor.log_every_images;
   if (!IsDue(interval) && state_.images_seen < config_.train.total_images) return;
   const double now = MonotonicSeconds();

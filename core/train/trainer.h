@@ -83,6 +83,7 @@ class Trainer {
   double last_log_time_ = 0;
   int64_t last_log_images_ = 0;
   double last_log_wait_ = 0;
+  bool first_step_told_ = false;
 };
 
 }  // namespace langevin::train

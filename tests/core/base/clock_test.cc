@@ -9,6 +9,7 @@ namespace {
 
 TEST(ClockTest, DurationsReadAsPeopleSayThem) {
   EXPECT_EQ(FormatDuration(0.85), "850 ms");
+  EXPECT_EQ(FormatDuration(2.44), "2.4 s");
   EXPECT_EQ(FormatDuration(12.3), "12 s");
   EXPECT_EQ(FormatDuration(59.7), "1 min 00 s");
   EXPECT_EQ(FormatDuration(245), "4 min 05 s");
