@@ -22,7 +22,11 @@ function(langevin_library name)
   if(ARG_TORCH)
     target_link_libraries(langevin_${name} PUBLIC langevin_torch)
     target_precompile_headers(langevin_${name} REUSE_FROM langevin_torch_precompiled)
-    set_source_files_properties(${ARG_PLAIN} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    set_source_files_properties(${ARG_PLAIN} PROPERTIES
+      SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
+    # Loading the precompiled header takes longer than most of the files: some at a time.
+    set_target_properties(langevin_${name} PROPERTIES
+      UNITY_BUILD ${LANGEVIN_UNITY} UNITY_BUILD_MODE BATCH UNITY_BUILD_BATCH_SIZE 4)
   endif()
 endfunction()
 
