@@ -59,6 +59,8 @@ function(langevin_test name)
   target_link_libraries(langevin_${name}_test PRIVATE langevin_options ${ARG_DEPS} GTest::gtest_main GTest::gmock)
   if(ARG_TORCH)
     target_precompile_headers(langevin_${name}_test REUSE_FROM langevin_torch_precompiled)
+    set_target_properties(langevin_${name}_test PROPERTIES
+      UNITY_BUILD ${LANGEVIN_UNITY} UNITY_BUILD_MODE BATCH UNITY_BUILD_BATCH_SIZE 3)
   else()
     target_compile_options(langevin_${name}_test PRIVATE ${LANGEVIN_TEST_OPTIONS})
     target_precompile_headers(langevin_${name}_test REUSE_FROM langevin_test_precompiled)

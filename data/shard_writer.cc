@@ -59,17 +59,6 @@ bool WriteColumn(hid_t file, const char* name, hid_t stored, hid_t memory, hsize
          H5Dwrite(dataset.get(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
 }
 
-absl::Status WriteAndSync(FileSystem& file_system, const std::string& path,
-                          std::initializer_list<std::span<const std::byte>> pieces) {
-  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
-                            file_system.NewWritableFile(path));
-  for (const std::span<const std::byte> piece : pieces) {
-    LANGEVIN_RETURN_IF_ERROR(file->Append(piece));
-  }
-  LANGEVIN_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
-}
-
 }  // namespace
 
 void ShardWriter::Add(std::span<const std::byte> pixels, int64_t label) {
@@ -91,7 +80,6 @@ absl::StatusOr<ShardEntry> ShardWriter::Write(FileSystem& file_system, const std
 
   const absl::Status hdf5_failed = absl::InternalError(
       absl::StrCat(path, ": HDF5 could not lay out a shard of ", pixels_.size(), " bytes"));
-  const std::string temporary = absl::StrCat(path, ".tmp");
   {
     const Hdf5Session session;
     const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS));
@@ -130,15 +118,10 @@ absl::StatusOr<ShardEntry> ShardWriter::Write(FileSystem& file_system, const std
     // The images are not copied into HDF5's buffer: they take their place on the way to the disk.
     const std::span layout(*static_cast<const std::byte* const*>(handle),
                            static_cast<size_t>(size));
-    const absl::Status written =
-        WriteAndSync(file_system, temporary,
-                     {layout.first(offset), pixels_, layout.subspan(offset + pixels_.size())});
-    if (!written.ok()) {
-      file_system.RemoveFile(temporary).IgnoreError();
-      return written;
-    }
+    const std::span<const std::byte> pieces[] = {layout.first(offset), pixels_,
+                                                 layout.subspan(offset + pixels_.size())};
+    LANGEVIN_RETURN_IF_ERROR(file_system.WriteFileDurably(path, pieces));
   }
-  LANGEVIN_RETURN_IF_ERROR(file_system.Rename(temporary, path));
   pixels_.clear();
   labels_.clear();
   crcs_.clear();

@@ -1,7 +1,5 @@
 #include "tools/sample.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -16,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/png.h"
 #include "core/base/safetensors.h"
+#include "core/base/staging_folder.h"
 #include "core/base/status_macros.h"
 #include "core/export/model_source.h"
 #include "core/model/state_dict.h"
@@ -114,9 +113,11 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
 
 // Writes samples.safetensors, a PNG for each sample and grid.png into a folder that appears whole.
 absl::Status WriteSamples(FileSystem& file_system, const std::string& folder,
-                          const at::Tensor& samples, const std::string& temporary) {
-  LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(temporary));
-  LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(file_system, JoinPath(temporary, "samples.safetensors"),
+                          const at::Tensor& samples) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<StagingFolder> staging,
+                            StagingFolder::Create(file_system, folder));
+  LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(file_system,
+                                            JoinPath(staging->path(), "samples.safetensors"),
                                             model::ViewsOf({{"samples", samples}}), {}));
   const int64_t values = samples.numel() / samples.size(0);
   std::vector<Picture> tiles;
@@ -125,17 +126,12 @@ absl::Status WriteSamples(FileSystem& file_system, const std::string& folder,
         PictureFromModelRange({samples.data_ptr<float>() + i * values, static_cast<size_t>(values)},
                               samples.size(1), samples.size(2), samples.size(3)));
     LANGEVIN_ASSIGN_OR_RETURN(const std::string png, EncodePng(tiles.back()));
-    LANGEVIN_ASSIGN_OR_RETURN(
-        const std::unique_ptr<WritableFile> file,
-        file_system.NewWritableFile(JoinPath(temporary, absl::StrFormat("%06d.png", i))));
-    LANGEVIN_RETURN_IF_ERROR(file->Append(png));
-    LANGEVIN_RETURN_IF_ERROR(file->Close());
+    LANGEVIN_RETURN_IF_ERROR(
+        file_system.WriteFile(JoinPath(staging->path(), absl::StrFormat("%06d.png", i)), png));
   }
   LANGEVIN_ASSIGN_OR_RETURN(const std::string grid, EncodePng(Grid(tiles)));
-  LANGEVIN_RETURN_IF_ERROR(file_system.WriteFileDurably(JoinPath(temporary, "grid.png"), grid));
-  // An earlier sampling's folder makes place.
-  if (file_system.Exists(folder)) LANGEVIN_RETURN_IF_ERROR(file_system.RemoveTree(folder));
-  return file_system.Rename(temporary, folder);
+  LANGEVIN_RETURN_IF_ERROR(file_system.WriteFile(JoinPath(staging->path(), "grid.png"), grid));
+  return staging->CommitReplacing();  // An earlier sampling's folder makes place.
 }
 
 // Folders that hold anything but samples are left alone.
@@ -190,11 +186,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
           }));
   LogStatusLine("");
   absl::Status written;
-  if (runtime.rank() == 0) {
-    const std::string temporary = absl::StrCat(options.output, ".tmp-", getpid());
-    written = WriteSamples(file_system, options.output, samples, temporary);
-    if (!written.ok()) file_system.RemoveTree(temporary).IgnoreError();
-  }
+  if (runtime.rank() == 0) written = WriteSamples(file_system, options.output, samples);
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), written));
   LogInfo("%d samples of %s in %s", options.count, model->origin,
           FormatDuration(MonotonicSeconds() - begin));

@@ -10,10 +10,7 @@
 #include "ATen/Parallel.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "configs/presets.h"
 #include "configs/run_config.h"
-#include "core/base/clock.h"
-#include "core/base/exit_code.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/base/version.h"
@@ -25,102 +22,13 @@
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
 #include "launch/stop_signals.h"
-#include "tools/program_folder.h"
 #include "tools/run_on_ranks.h"
+#include "tools/train_plan.h"
 
 namespace langevin::tools {
 namespace {
 
 using distributed::AgreeOnStatus;
-
-struct TrainOptions {
-  std::string config;
-  std::string data;
-  std::string output;
-  std::string init;
-  std::string resume = "auto";
-  std::vector<std::string> overrides;
-  bool dry_run = false;
-};
-
-// What is known before anything is written.
-struct Plan {
-  configs::RunConfig config;
-  std::unique_ptr<data::Dataset> dataset;
-  std::optional<exporting::ModelFolder> init;
-  train::BatchPlan batch;
-};
-
-train::Resume ResumeFrom(const std::string& name) {
-  if (name == "never") return train::Resume::kNever;
-  return name == "must" ? train::Resume::kMust : train::Resume::kAuto;
-}
-
-absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& options, int rank,
-                              int ranks) {
-  Plan plan;
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const std::string config_path,
-      configs::ResolveConfigPath(file_system, options.config, ProgramFolder()));
-  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
-                            configs::LoadRunConfig(file_system, config_path, options.overrides));
-  LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));
-  LANGEVIN_ASSIGN_OR_RETURN(plan.dataset,
-                            data::Dataset::Open(file_system, options.data, data::Split::kTrain));
-  if (!options.init.empty()) {
-    LANGEVIN_ASSIGN_OR_RETURN(plan.init, exporting::ReadModelFolder(file_system, options.init));
-  }
-  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
-                            train::ResolveConfig(std::move(plan.config), *plan.dataset,
-                                                 plan.init.has_value() ? &*plan.init : nullptr));
-  LANGEVIN_RETURN_IF_ERROR(
-      train::CheckRunFolder(file_system, options.output, plan.config, ResumeFrom(options.resume)));
-  return plan;
-}
-
-using Table = std::vector<std::pair<std::string, std::string>>;
-
-Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::MpiRuntime& runtime,
-                  const at::Device& device, int64_t num_parameters) {
-  const configs::RunConfig& config = plan.config;
-  const configs::TrainConfig& train = config.train;
-  const data::ImageShape& shape = plan.dataset->shape();
-  const bool bf16 = train.precision == configs::Precision::kBf16;
-  return {
-      {"run", options.output},
-      {"data", absl::StrFormat("%s: %d images of %d x %d x %d, fingerprint %s", options.data,
-                               plan.dataset->size(), shape.height, shape.width, shape.channels,
-                               plan.dataset->fingerprint())},
-      {"model", absl::StrFormat("UNet2DModel with %d parameters%s", num_parameters,
-                                options.init.empty() ? "" : absl::StrCat(", from ", options.init))},
-      {"images", absl::StrFormat("%d in %d steps of %d", train.total_images,
-                                 train.total_images / train.global_batch, train.global_batch)},
-      {"microbatches", absl::StrFormat("%d of %d, %d a rank", plan.batch.microbatches,
-                                       train.microbatch, plan.batch.local_microbatches)},
-      {"ranks",
-       absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(), runtime.local_size(),
-                       runtime.ComputeThreads(config.distributed.threads_per_rank))},
-      {"device", absl::StrCat(device.str(), ", ", bf16 ? "bf16" : "fp32")},
-      {"reduction", config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
-      {"state", absl::StrFormat("%.1f MiB a rank", static_cast<double>(train::StateBytes(
-                                                       num_parameters, train.precision)) /
-                                                       (1 << 20))},
-      {"checkpoints",
-       absl::StrFormat("every %s%s and at the end, newest %d kept, %.1f MiB each",
-                       config.checkpoint.every_images > 0
-                           ? absl::StrCat(config.checkpoint.every_images, " images or ")
-                           : "",
-                       FormatDuration(config.checkpoint.every_seconds), config.checkpoint.keep,
-                       static_cast<double>(num_parameters) * 16 / (1 << 20))},
-      {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
-                              config.monitor.log_every_images)},
-      {"sample grids",
-       config.monitor.sample_every_images > 0
-           ? absl::StrFormat("every %d images, %d samples of %d steps",
-                             config.monitor.sample_every_images, config.monitor.sample_count,
-                             config.monitor.sample_steps)
-           : "none"}};
-}
 
 void LogTable(const Table& table) {
   for (const auto& [name, value] : table) LogInfo("  %-14s %s", name, value);
@@ -139,21 +47,18 @@ checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
 }
 
 // The weights a run begins with: the folder's, or random ones.
-absl::StatusOr<train::TrainState> BeginState(FileSystem& file_system, const Plan& plan,
-                                             const at::Device& device) {
-  auto network =
-      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device);
-  if (plan.init.has_value()) {
-    LANGEVIN_ASSIGN_OR_RETURN(const std::vector<exporting::MatchedPart> parts,
-                              exporting::LoadWeights(file_system, *plan.init, *network));
-    LogInfo("weights of %s, all matched:", plan.init->weights_path);
-    for (const exporting::MatchedPart& part : parts) {
-      LogInfo("  %-16s %4d tensors %10d numbers", part.name, part.tensors, part.numbers);
-    }
-  } else {
-    network->parameters().Initialize(plan.config.seed);
+absl::Status BeginWeights(FileSystem& file_system, const Plan& plan, model::UNet2D& network) {
+  if (!plan.init.has_value()) {
+    network.parameters().Initialize(plan.config.seed);
+    return absl::OkStatus();
   }
-  return train::TrainState::Begin(std::move(network));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<exporting::MatchedPart> parts,
+                            exporting::LoadWeights(file_system, *plan.init, network));
+  LogInfo("weights of %s, all matched:", plan.init->weights_path);
+  for (const exporting::MatchedPart& part : parts) {
+    LogInfo("  %-16s %4d tensors %10d numbers", part.name, part.tensors, part.numbers);
+  }
+  return absl::OkStatus();
 }
 
 std::optional<std::string> FindFact(const checkpoint::Metadata& metadata, const std::string& name) {
@@ -173,14 +78,20 @@ struct Start {
 absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
                                 const std::optional<checkpoint::Found>& found,
                                 const at::Device& device) {
+  auto network =
+      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device);
   Start start;
-  LANGEVIN_ASSIGN_OR_RETURN(start.state, BeginState(file_system, plan, device));
-  if (!found.has_value()) return start;
+  if (!found.has_value()) {
+    LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
+    start.state = train::TrainState::Begin(std::move(network));
+    return start;
+  }
+  start.state = train::TrainState::Begin(std::move(network));
   start.origin = found->folder;
   LANGEVIN_RETURN_IF_ERROR(
       train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));
   LANGEVIN_RETURN_IF_ERROR(start.state.Load(file_system, *found));
-  if (const auto text = FindFact(found->metadata, "running_mean"); text.has_value()) {
+  if (const auto text = FindFact(found->metadata, train::kRunningMeanFact); text.has_value()) {
     LANGEVIN_ASSIGN_OR_RETURN(start.mean, train::RunningMean::FromText(*text));
   }
   return start;

@@ -42,11 +42,14 @@ absl::Status FileSystem::RemoveTree(const std::string& path) {
   return RemoveEmptyFolder(path);
 }
 
-absl::Status FileSystem::WriteFileDurably(const std::string& path, std::string_view contents) {
+absl::Status FileSystem::WriteFileDurably(const std::string& path,
+                                          std::span<const std::span<const std::byte>> pieces) {
   const std::string temporary = absl::StrCat(path, ".tmp");
   const absl::Status written = [&] {
     LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, NewWritableFile(temporary));
-    LANGEVIN_RETURN_IF_ERROR(file->Append(contents));
+    for (const std::span<const std::byte> piece : pieces) {
+      LANGEVIN_RETURN_IF_ERROR(file->Append(piece));
+    }
     LANGEVIN_RETURN_IF_ERROR(file->Sync());
     LANGEVIN_RETURN_IF_ERROR(file->Close());
     return Rename(temporary, path);
@@ -56,6 +59,29 @@ absl::Status FileSystem::WriteFileDurably(const std::string& path, std::string_v
     return written;
   }
   return SyncFolder(ParentFolder(path));
+}
+
+absl::Status FileSystem::WriteFileDurably(const std::string& path, std::string_view contents) {
+  const std::span<const std::byte> piece = std::as_bytes(std::span(contents));
+  return WriteFileDurably(path, {&piece, 1});
+}
+
+absl::Status FileSystem::WriteFile(const std::string& path, std::string_view contents) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, NewWritableFile(path));
+  LANGEVIN_RETURN_IF_ERROR(file->Append(contents));
+  return file->Close();
+}
+
+absl::Status FileSystem::SyncTree(const std::string& path) {
+  LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, GetInfo(path));
+  if (info.type != FileType::kDirectory) {
+    LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, NewAppendableFile(path));
+    LANGEVIN_RETURN_IF_ERROR(file->Sync());
+    return file->Close();
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> names, List(path));
+  for (const std::string& name : names) LANGEVIN_RETURN_IF_ERROR(SyncTree(JoinPath(path, name)));
+  return SyncFolder(path);
 }
 
 std::string JoinPath(std::string_view folder, std::string_view name) {

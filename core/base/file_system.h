@@ -90,10 +90,17 @@ class FileSystem {
   absl::Status CreateFolders(const std::string& folder);
   // Removes a file, or a folder with all in it. Fine if it is not there.
   absl::Status RemoveTree(const std::string& path);
-  // Replaces `path` by a file with these contents so that at any moment, also after a loss of
-  // power, either the old or the new file is there: temporary file, sync, rename, sync of the
-  // folder.
+  // Replaces `path` by a file with these contents, given in pieces, so that at any moment, also
+  // after a loss of power, either the old or the new file is there: temporary file, sync, rename,
+  // sync of the folder.
+  absl::Status WriteFileDurably(const std::string& path,
+                                std::span<const std::span<const std::byte>> pieces);
   absl::Status WriteFileDurably(const std::string& path, std::string_view contents);
+  // Creates `path` with these contents and leaves it to others to make it durable, as a
+  // StagingFolder does for all that is in it.
+  absl::Status WriteFile(const std::string& path, std::string_view contents);
+  // Makes durable what is in a folder, or a file: contents and names, all the way down.
+  absl::Status SyncTree(const std::string& path);
 };
 
 // The real one. Never destroyed.

@@ -352,21 +352,9 @@ absl::Status WriteSafetensors(FileSystem& file_system, const std::string& path,
     return absl::InternalError(absl::StrCat(path, ": its header would have ", header.size(),
                                             " bytes; 16 MiB are allowed"));
   }
-  const std::string temporary = absl::StrCat(path, ".tmp");
-  const absl::Status written = [&] {
-    LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
-                              file_system.NewWritableFile(temporary));
-    LANGEVIN_RETURN_IF_ERROR(file->Append(header));
-    for (const TensorView& tensor : tensors) LANGEVIN_RETURN_IF_ERROR(file->Append(tensor.bytes));
-    LANGEVIN_RETURN_IF_ERROR(file->Sync());
-    LANGEVIN_RETURN_IF_ERROR(file->Close());
-    return file_system.Rename(temporary, path);
-  }();
-  if (!written.ok()) {
-    file_system.RemoveFile(temporary).IgnoreError();
-    return written;
-  }
-  return file_system.SyncFolder(ParentFolder(path));
+  std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(header))};
+  for (const TensorView& tensor : tensors) pieces.push_back(tensor.bytes);
+  return file_system.WriteFileDurably(path, pieces);
 }
 
 }  // namespace langevin

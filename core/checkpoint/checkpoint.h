@@ -46,7 +46,8 @@ struct Metadata {
   std::string data_fingerprint;  // Of the data set it was trained on.
   std::string software;          // Version, for people.
   int world_size = 1;            // A remark: any number of ranks may load it.
-  // Further facts by name: intensity map, class count, ... Small.
+  // Further facts by name: intensity map, class count, ... Small. Those whose names begin with
+  // "resume." are for the run itself; exports leave them out.
   std::vector<std::pair<std::string, std::string>> facts;
 };
 

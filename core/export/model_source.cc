@@ -24,7 +24,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
   Model model{
       .network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32, device),
       .scheduler = diffusion::SchedulerConfigFrom(config.ddpm.value_or(configs::DdpmConfig())),
-      .facts = found.metadata.facts,
+      .facts = {},
       .origin = found.folder};
   model::ParameterStore& store = model.network->parameters();
   const std::vector<model::NamedTensor> tensors =
@@ -33,6 +33,9 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
       checkpoint::LoadTensors(file_system, found, model::MutableViewsOf(tensors)));
   model::FillFromStateDict(store, tensors, store.master());
   store.RefreshComputeWeights();
+  for (const auto& fact : found.metadata.facts) {
+    if (!fact.first.starts_with("resume.")) model.facts.push_back(fact);
+  }
   model.facts.emplace_back("weights", weights == Weights::kEma ? "ema" : "raw");
   model.facts.emplace_back("images_seen", absl::StrCat(found.metadata.images_seen));
   model.facts.emplace_back("data_fingerprint", found.metadata.data_fingerprint);

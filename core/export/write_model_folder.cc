@@ -1,11 +1,11 @@
-#include <unistd.h>
-
+#include <memory>
 #include <span>
 
 #include "ATen/ATen.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/philox.h"
 #include "core/base/safetensors.h"
+#include "core/base/staging_folder.h"
 #include "core/base/status_macros.h"
 #include "core/export/model_folder.h"
 #include "core/model/state_dict.h"
@@ -75,17 +75,17 @@ absl::Status WriteContents(FileSystem& file_system, const std::string& folder,
   LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(JoinPath(folder, "unet")));
   LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(JoinPath(folder, "scheduler")));
   LANGEVIN_RETURN_IF_ERROR(
-      file_system.WriteFileDurably(JoinPath(folder, "model_index.json"),
-                                   ModelIndex(request.scheduler.class_name).dump(2) + "\n"));
-  LANGEVIN_RETURN_IF_ERROR(file_system.WriteFileDurably(JoinPath(folder, "unet/config.json"),
-                                                        UNetConfigToJson(request.unet)));
+      file_system.WriteFile(JoinPath(folder, "model_index.json"),
+                            ModelIndex(request.scheduler.class_name).dump(2) + "\n"));
   LANGEVIN_RETURN_IF_ERROR(
-      file_system.WriteFileDurably(JoinPath(folder, "scheduler/scheduler_config.json"),
-                                   SchedulerConfigToJson(request.scheduler)));
+      file_system.WriteFile(JoinPath(folder, "unet/config.json"), UNetConfigToJson(request.unet)));
+  LANGEVIN_RETURN_IF_ERROR(
+      file_system.WriteFile(JoinPath(folder, "scheduler/scheduler_config.json"),
+                            SchedulerConfigToJson(request.scheduler)));
   Json facts = Json::object();
   for (const auto& [name, value] : request.facts) facts[name] = value;
   LANGEVIN_RETURN_IF_ERROR(
-      file_system.WriteFileDurably(JoinPath(folder, "langevin.json"), facts.dump(2) + "\n"));
+      file_system.WriteFile(JoinPath(folder, "langevin.json"), facts.dump(2) + "\n"));
   const std::vector<NamedTensor> weights = model::StateDict(store, request.weights, "");
   LANGEVIN_RETURN_IF_ERROR(
       WriteSafetensors(file_system, JoinPath(folder, "unet/diffusion_pytorch_model.safetensors"),
@@ -115,8 +115,7 @@ absl::Status CheckByReadingBack(FileSystem& file_system, const std::string& fold
 
 absl::Status WriteModelFolder(FileSystem& file_system, const std::string& path,
                               const ExportRequest& request, model::UNet2D& network) {
-  const bool replaces = file_system.Exists(path);
-  if (replaces && !file_system.Exists(JoinPath(path, "langevin.json"))) {
+  if (file_system.Exists(path) && !file_system.Exists(JoinPath(path, "langevin.json"))) {
     const absl::StatusOr<std::vector<std::string>> names = file_system.List(path);
     if (!names.ok() || !names->empty()) {
       return absl::AlreadyExistsError(absl::StrCat(
@@ -124,22 +123,12 @@ absl::Status WriteModelFolder(FileSystem& file_system, const std::string& path,
     }
   }
   const Parity parity = ComputeParity(request, network);
-  const std::string temporary = absl::StrCat(path, ".tmp-", getpid());
-  const std::string replaced = absl::StrCat(path, ".old-", getpid());
-  const absl::Status written = [&]() -> absl::Status {
-    LANGEVIN_RETURN_IF_ERROR(file_system.CreateFolders(temporary));
-    LANGEVIN_RETURN_IF_ERROR(
-        WriteContents(file_system, temporary, request, parity, network.parameters()));
-    LANGEVIN_RETURN_IF_ERROR(CheckByReadingBack(file_system, temporary, parity));
-    if (replaces) LANGEVIN_RETURN_IF_ERROR(file_system.Rename(path, replaced));
-    return file_system.Rename(temporary, path);
-  }();
-  if (!written.ok()) {
-    file_system.RemoveTree(temporary).IgnoreError();
-    return written;
-  }
-  LANGEVIN_RETURN_IF_ERROR(file_system.SyncFolder(ParentFolder(path)));
-  return file_system.RemoveTree(replaced);
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<StagingFolder> staging,
+                            StagingFolder::Create(file_system, path));
+  LANGEVIN_RETURN_IF_ERROR(
+      WriteContents(file_system, staging->path(), request, parity, network.parameters()));
+  LANGEVIN_RETURN_IF_ERROR(CheckByReadingBack(file_system, staging->path(), parity));
+  return staging->CommitReplacing();
 }
 
 }  // namespace langevin::exporting

@@ -9,6 +9,9 @@
 
 namespace langevin::train {
 
+// Under which a checkpoint keeps it.
+inline constexpr char kRunningMeanFact[] = "resume.running_mean";
+
 // Sums of loss and gradient norm. A run that is killed between two logging points must log the same
 // digits as one that is not, so the sums travel in the checkpoint, exactly.
 struct RunningMean {

@@ -253,7 +253,7 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   const double begin = MonotonicSeconds();
   checkpoint::Metadata metadata = environment_.metadata;
   metadata.images_seen = state_.images_seen;
-  metadata.facts.emplace_back("running_mean", mean_.ToText());
+  metadata.facts.emplace_back(kRunningMeanFact, mean_.ToText());
   ControlGroup group(environment_.control);
   const std::vector<model::NamedTensor> tensors = state_.Tensors();
   const absl::Status saved =

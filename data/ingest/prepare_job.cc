@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/staging_folder.h"
 #include "core/base/status_macros.h"
 #include "data/dataset_writer.h"
 #include "data/describe.h"
@@ -20,7 +21,6 @@
 #include "data/ingest/report.h"
 #include "data/ingest/sandbox.h"
 #include "data/ingest/source_scan.h"
-#include "data/ingest/staging_folder.h"
 #include "data/ingest/statistics.h"
 
 namespace langevin::data {

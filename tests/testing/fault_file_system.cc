@@ -263,9 +263,10 @@ absl::StatusOr<FaultFileSystem::NodePointer> FaultFileSystem::FindParent(
 absl::StatusOr<std::unique_ptr<WritableFile>> FaultFileSystem::OpenForWriting(
     const std::string& action, const std::string& path, bool truncate) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  LANGEVIN_RETURN_IF_ERROR(Step(action, path, Effect::kNeedsRoom));
-  LANGEVIN_ASSIGN_OR_RETURN(const NodePointer parent, FindParent(path));
   NodePointer node = Find(path);
+  LANGEVIN_RETURN_IF_ERROR(
+      Step(action, path, node == nullptr ? Effect::kNeedsRoom : Effect::kNormal));
+  LANGEVIN_ASSIGN_OR_RETURN(const NodePointer parent, FindParent(path));
   if (node == nullptr) {
     node = std::make_shared<Node>();
     parent->Do({"", BaseName(path), node});

@@ -1,24 +1,18 @@
-// A test with an empty folder of its own, removed afterwards.
+// A test with an empty folder of its own, in memory, on a disk that can be full.
 #ifndef LANGEVIN_TESTS_CORE_MONITOR_FOLDER_FIXTURE_H_
 #define LANGEVIN_TESTS_CORE_MONITOR_FOLDER_FIXTURE_H_
-
-#include <unistd.h>
 
 #include <string>
 
 #include "core/base/file_system.h"
 #include "gtest/gtest.h"
-#include "tests/core/monitor/fault_file_system.h"
+#include "tests/testing/fault_file_system.h"
 
 namespace langevin::monitor {
 
 class FolderFixture : public testing::Test {
  protected:
-  FolderFixture() : folder_(testing::TempDir() + "monitor_test_" + std::to_string(getpid())) {
-    EXPECT_TRUE(files_.RemoveTree(folder_).ok());
-    EXPECT_TRUE(files_.CreateFolders(folder_).ok());
-  }
-  ~FolderFixture() override { files_.RemoveTree(folder_).IgnoreError(); }
+  FolderFixture() { EXPECT_TRUE(files_.CreateFolders(folder_).ok()); }
 
   std::string Path(const std::string& name) const { return JoinPath(folder_, name); }
   std::string Contents(const std::string& name) {
@@ -30,8 +24,11 @@ class FolderFixture : public testing::Test {
     EXPECT_TRUE(files_.WriteFileDurably(Path(name), contents).ok());
   }
 
+  void FillDisk() { files_.FillDiskAt(files_.operations() + 1); }
+  void MakeRoom() { files_.Restart(); }
+
   FaultFileSystem files_;
-  const std::string folder_;
+  const std::string folder_ = "/run";
 };
 
 }  // namespace langevin::monitor

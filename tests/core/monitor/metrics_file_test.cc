@@ -71,10 +71,10 @@ TEST_F(MetricsFileTest, WhatTheDiskHadNoSpaceForLeavesNoTornLine) {
   MetricsFile file = Open(files_, Path("m"), 0);
   ASSERT_TRUE(file.Append({.images_seen = 64}, 0).ok());
   const std::string before = Contents("m");
-  files_.is_full = true;
+  FillDisk();
   EXPECT_TRUE(absl::IsResourceExhausted(file.Append({.images_seen = 128}, 0)));
   EXPECT_TRUE(absl::IsResourceExhausted(file.Append({.images_seen = 192}, 0)));
-  files_.is_full = false;
+  MakeRoom();
   ASSERT_TRUE(file.Append({.images_seen = 256}, 0).ok());
   EXPECT_TRUE(Contents("m").starts_with(before + "{\"images_seen\":256,")) << Contents("m");
   EXPECT_EQ(ReadMetrics(files_, Path("m"))->size(), 2);

@@ -89,9 +89,9 @@ TEST_F(TensorBoardTest, ALaterFileSortsBehindTheEarlier) {
 TEST_F(TensorBoardTest, AFullDiskLeavesOnlyWholeRecords) {
   const auto writer = Open(0);
   ASSERT_TRUE(writer->Scalars(64, {{"loss", 0.5}}).ok());
-  files_.is_full = true;
+  FillDisk();
   EXPECT_TRUE(absl::IsResourceExhausted(writer->Scalars(128, {{"loss", 0.25}})));
-  files_.is_full = false;
+  MakeRoom();
   ASSERT_TRUE(writer->Scalars(192, {{"loss", 0.125}}).ok());
   const std::vector<tensorboard::Event> events = Events(Contents(Names().at(0)));
   ASSERT_EQ(events.size(), 4);

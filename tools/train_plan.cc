@@ -1,0 +1,86 @@
+#include "tools/train_plan.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "configs/presets.h"
+#include "core/base/clock.h"
+#include "core/base/status_macros.h"
+#include "core/train/run_folder.h"
+#include "core/train/run_setup.h"
+#include "tools/program_folder.h"
+
+namespace langevin::tools {
+namespace {
+
+train::Resume ResumeFrom(const std::string& name) {
+  if (name == "never") return train::Resume::kNever;
+  return name == "must" ? train::Resume::kMust : train::Resume::kAuto;
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& options, int rank,
+                              int ranks) {
+  Plan plan;
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const std::string config_path,
+      configs::ResolveConfigPath(file_system, options.config, ProgramFolder()));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
+                            configs::LoadRunConfig(file_system, config_path, options.overrides));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.dataset,
+                            data::Dataset::Open(file_system, options.data, data::Split::kTrain));
+  if (!options.init.empty()) {
+    LANGEVIN_ASSIGN_OR_RETURN(plan.init, exporting::ReadModelFolder(file_system, options.init));
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(plan.config,
+                            train::ResolveConfig(std::move(plan.config), *plan.dataset,
+                                                 plan.init.has_value() ? &*plan.init : nullptr));
+  LANGEVIN_RETURN_IF_ERROR(
+      train::CheckRunFolder(file_system, options.output, plan.config, ResumeFrom(options.resume)));
+  return plan;
+}
+
+Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::MpiRuntime& runtime,
+                  const at::Device& device, int64_t num_parameters) {
+  const configs::RunConfig& config = plan.config;
+  const configs::TrainConfig& train = config.train;
+  const data::ImageShape& shape = plan.dataset->shape();
+  const bool bf16 = train.precision == configs::Precision::kBf16;
+  return {
+      {"run", options.output},
+      {"data", absl::StrFormat("%s: %d images of %d x %d x %d, fingerprint %s", options.data,
+                               plan.dataset->size(), shape.height, shape.width, shape.channels,
+                               plan.dataset->fingerprint())},
+      {"model", absl::StrFormat("UNet2DModel with %d parameters%s", num_parameters,
+                                options.init.empty() ? "" : absl::StrCat(", from ", options.init))},
+      {"images", absl::StrFormat("%d in %d steps of %d", train.total_images,
+                                 train.total_images / train.global_batch, train.global_batch)},
+      {"microbatches", absl::StrFormat("%d of %d, %d a rank", plan.batch.microbatches,
+                                       train.microbatch, plan.batch.local_microbatches)},
+      {"ranks",
+       absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(), runtime.local_size(),
+                       runtime.ComputeThreads(config.distributed.threads_per_rank))},
+      {"device", absl::StrCat(device.str(), ", ", bf16 ? "bf16" : "fp32")},
+      {"reduction", config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
+      {"state", absl::StrFormat("%.1f MiB a rank", static_cast<double>(train::StateBytes(
+                                                       num_parameters, train.precision)) /
+                                                       (1 << 20))},
+      {"checkpoints",
+       absl::StrFormat("every %s%s and at the end, newest %d kept, %.1f MiB each",
+                       config.checkpoint.every_images > 0
+                           ? absl::StrCat(config.checkpoint.every_images, " images or ")
+                           : "",
+                       FormatDuration(config.checkpoint.every_seconds), config.checkpoint.keep,
+                       static_cast<double>(num_parameters) * 16 / (1 << 20))},
+      {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
+                              config.monitor.log_every_images)},
+      {"sample grids",
+       config.monitor.sample_every_images > 0
+           ? absl::StrFormat("every %d images, %d samples of %d steps",
+                             config.monitor.sample_every_images, config.monitor.sample_count,
+                             config.monitor.sample_steps)
+           : "none"}};
+}
+
+}  // namespace langevin::tools
