@@ -56,7 +56,7 @@ TEST(OverrideTest, OneValueIsAListOfOne) {
 TEST(OverrideTest, LaterOnesWin) { EXPECT_EQ(MustLoad({"seed=1", "seed=2"}).seed, 2u); }
 
 TEST(OverrideTest, OneMemberOfAOneofClearsTheOther) {
-  ASSERT_EQ(MustLoad({}).ema.decay, 0.995);
+  ASSERT_EQ(MustLoad({}).ema.decay, 0.9975);
   const RunConfig config = MustLoad({"ema.half_life_images=1000"});
   EXPECT_EQ(config.ema.decay, std::nullopt);
   EXPECT_EQ(config.ema.half_life_images, 1000);
@@ -85,7 +85,7 @@ TEST(OverrideTest, NamesTheOverrideAndWhatIsAllowed) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"train.microbatch=24",
        "--set train.microbatch=24: value 24: must divide "
-       "train.global_batch, which is 64"},
+       "train.global_batch, which is 32"},
       {"model.unet.norm_num_groups=7",
        "--set model.unet.norm_num_groups=7: value 7: must divide each of block_out_channels, and "
        "does not divide 32"},
