@@ -12,9 +12,14 @@ namespace {
 
 using ::testing::StartsWith;
 
+// A preset, with values of this test's own where it looks at them.
 RunConfig Load(const std::vector<std::string>& overrides) {
+  std::vector<std::string> all = {"optimizer.schedule=CONSTANT", "optimizer.learning_rate=0.001",
+                                  "ema.decay=0.995", "train.global_batch=64",
+                                  "train.microbatch=32"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
   const absl::StatusOr<RunConfig> config =
-      LoadRunConfig(PosixFileSystem(), PresetPath("fashion_mnist_quickstart"), overrides);
+      LoadRunConfig(PosixFileSystem(), PresetPath("fashion_mnist_quickstart"), all);
   EXPECT_TRUE(config.ok()) << config.status();
   return config.value_or(RunConfig());
 }
