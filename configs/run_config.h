@@ -79,6 +79,7 @@ struct DistributedConfig {
   int zero_stage = 0;
   double timeout_seconds = 60;
   int threads_per_rank = 0;
+  Precision gradient_precision = Precision::kFp32;
 };
 
 struct CheckpointConfig {

@@ -67,7 +67,10 @@ std::optional<Difference> FirstDifference(const Message& before, const Message& 
 proto::RunConfig WhatWeightsDependOn(RunConfig config) {
   if (!config.ddpm.has_value()) config.ddpm.emplace();
   proto::RunConfig kept = ToProto(config);
+  // Of how ranks share the work only the rounding of sums changes weights.
   kept.clear_distributed();
+  kept.mutable_distributed()->set_gradient_precision(
+      static_cast<proto::Precision>(config.distributed.gradient_precision));
   kept.clear_checkpoint();
   kept.clear_monitor();
   kept.mutable_data()->clear_loader_threads();

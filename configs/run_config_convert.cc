@@ -168,11 +168,13 @@ RunConfig FromProto(const proto::RunConfig& from) {
               .global_batch = from.train().global_batch(),
               .microbatch = from.train().microbatch(),
               .precision = static_cast<Precision>(from.train().precision())};
-  to.distributed = {.backend = static_cast<Backend>(from.distributed().backend()),
-                    .reduction = static_cast<Reduction>(from.distributed().reduction()),
-                    .zero_stage = from.distributed().zero_stage(),
-                    .timeout_seconds = from.distributed().timeout_seconds(),
-                    .threads_per_rank = from.distributed().threads_per_rank()};
+  to.distributed = {
+      .backend = static_cast<Backend>(from.distributed().backend()),
+      .reduction = static_cast<Reduction>(from.distributed().reduction()),
+      .zero_stage = from.distributed().zero_stage(),
+      .timeout_seconds = from.distributed().timeout_seconds(),
+      .threads_per_rank = from.distributed().threads_per_rank(),
+      .gradient_precision = static_cast<Precision>(from.distributed().gradient_precision())};
   to.checkpoint = {.every_images = from.checkpoint().every_images(),
                    .every_seconds = from.checkpoint().every_seconds(),
                    .keep = from.checkpoint().keep()};
@@ -202,6 +204,8 @@ proto::RunConfig ToProto(const RunConfig& from) {
   distributed.set_zero_stage(from.distributed.zero_stage);
   distributed.set_timeout_seconds(from.distributed.timeout_seconds);
   distributed.set_threads_per_rank(from.distributed.threads_per_rank);
+  distributed.set_gradient_precision(
+      static_cast<proto::Precision>(from.distributed.gradient_precision));
   proto::CheckpointConfig& checkpoint = *to.mutable_checkpoint();
   checkpoint.set_every_images(from.checkpoint.every_images);
   checkpoint.set_every_seconds(from.checkpoint.every_seconds);

@@ -121,11 +121,11 @@ Problem FindProblemInTrain(const TrainConfig& config) {
 }
 
 Problem FindProblemInDistributed(const DistributedConfig& config) {
-  if (config.zero_stage != 0) {
+  if (config.zero_stage < 0 || config.zero_stage > 1) {
     return RunConfigProblem{
         "distributed.zero_stage",
-        absl::StrFormat("value %d: must be 0: this version keeps the whole optimizer state on each "
-                        "rank",
+        absl::StrFormat("value %d: must be 0 (each rank has the whole optimizer state) or 1 (each "
+                        "has its slice)",
                         config.zero_stage)};
   }
   if (Problem problem =

@@ -1,11 +1,16 @@
 #include "distributed/agreement.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "core/base/digest.h"
 #include "core/base/status_macros.h"
 
 namespace langevin::distributed {
@@ -39,6 +44,32 @@ absl::Status AgreeOnStatus(ControlChannel& control, const absl::Status& mine) {
     return MarkReported(FromText(statuses[rank]));
   }
   return absl::OkStatus();
+}
+
+absl::Status AgreeOnText(ControlChannel& control, const std::string& mine) {
+  Digest digest;
+  digest.UpdateString(mine);
+  // The texts themselves travel only where they differ.
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> digests,
+                            control.AllGather(digest.Hex()));
+  const auto other = std::find_if(digests.begin(), digests.end(),
+                                  [&](const std::string& hex) { return hex != digests[0]; });
+  if (other == digests.end()) return absl::OkStatus();
+  const int64_t rank = other - digests.begin();
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts, control.AllGather(mine));
+  const std::vector<std::string> expected = absl::StrSplit(texts[0], '\n');
+  const std::vector<std::string> found = absl::StrSplit(texts[rank], '\n');
+  size_t line = 0;
+  while (line < expected.size() && line < found.size() && expected[line] == found[line]) ++line;
+  const auto show = [line](const std::vector<std::string>& lines) {
+    return line < lines.size()
+               ? absl::StrCat("\"", std::string(absl::StripAsciiWhitespace(lines[line])), "\"")
+               : std::string("nothing");
+  };
+  absl::Status differs = absl::InvalidArgumentError(absl::StrCat(
+      "rank ", rank, " is about to run something else than rank 0: it has ", show(found),
+      " where rank 0 has ", show(expected), "; give all ranks the same program, config and data"));
+  return control.rank() == 0 ? differs : MarkReported(std::move(differs));
 }
 
 absl::Status MarkReported(absl::Status status) {

@@ -7,6 +7,7 @@
 #ifndef LANGEVIN_DISTRIBUTED_COMMUNICATOR_H_
 #define LANGEVIN_DISTRIBUTED_COMMUNICATOR_H_
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -47,6 +48,12 @@ class Communicator {
   virtual std::unique_ptr<Work> AllToAll(at::Tensor output, at::Tensor input) = 0;
   // All ranks get root's `tensor`.
   virtual std::unique_ptr<Work> Broadcast(at::Tensor tensor, int root) = 0;
+  // Runs `local`, a computation of this rank alone, in the order of the collectives: it sees the
+  // results of those called before, and those called after see its own. So a chain of collectives
+  // and sums goes on while the caller computes. `local` may run on another thread, at once or
+  // later, and on devices must only submit work (to the current stream). Its error breaks the
+  // communicator as that of a collective would.
+  virtual std::unique_ptr<Work> Enqueue(std::function<absl::Status()> local) = 0;
   // Returns when all ranks have called it.
   virtual absl::Status Barrier() = 0;
 

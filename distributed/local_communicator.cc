@@ -121,6 +121,13 @@ class LocalCommunicator : public Communicator {
   std::unique_ptr<Work> Broadcast(at::Tensor tensor, int root) override {
     return Start({CollectiveKind::kBroadcast, std::move(tensor), {}, root});
   }
+  // Carried out at once: waits for what was called before.
+  std::unique_ptr<Work> Enqueue(std::function<absl::Status()> local) override {
+    absl::Status status = last_ == nullptr ? absl::OkStatus() : last_->Wait();
+    if (status.ok()) status = local();
+    if (!status.ok()) rendezvous_->Abort(status);
+    return FinishedWork(std::move(status));
+  }
   absl::Status Barrier() override { return Start({CollectiveKind::kBarrier, {}, {}})->Wait(); }
 
   void Abort(std::string_view reason) override {
@@ -136,12 +143,14 @@ class LocalCommunicator : public Communicator {
       return FinishedWork(std::move(status));
     }
     const CollectiveKind kind = collective.kind;
-    return std::make_unique<LocalWork>(rendezvous_, rendezvous_->Join(rank_, std::move(collective)),
-                                       kind);
+    LocalWork work(rendezvous_, rendezvous_->Join(rank_, std::move(collective)), kind);
+    last_ = std::make_unique<LocalWork>(work);
+    return std::make_unique<LocalWork>(std::move(work));
   }
 
   std::shared_ptr<Rendezvous> rendezvous_;
   int rank_;
+  std::unique_ptr<LocalWork> last_;  // The newest collective; null before the first.
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "distributed/mpi_communicator.h"
 
+#include <omp.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -19,6 +21,7 @@ class MpiCommunicator::Queue {
  public:
   struct Task {
     Collective collective;
+    std::function<absl::Status()> local;  // Instead of a collective.
     bool done = false;
     absl::Status status;
   };
@@ -26,9 +29,10 @@ class MpiCommunicator::Queue {
   Queue(std::unique_ptr<MpiCollectives> collectives, Options options)
       : collectives_(std::move(collectives)), options_(std::move(options)) {}
 
-  std::shared_ptr<Task> Add(Collective collective) {
+  std::shared_ptr<Task> Add(Collective collective, std::function<absl::Status()> local = nullptr) {
     auto task = std::make_shared<Task>();
     task->collective = std::move(collective);
+    task->local = std::move(local);
     const std::lock_guard lock(mutex_);
     tasks_.push_back(task);
     changed_.notify_all();
@@ -58,6 +62,8 @@ class MpiCommunicator::Queue {
 
   // The progress thread's whole life.
   void Run() {
+    // Sums run here alone: a team of threads of its own would take the cores from the step.
+    omp_set_num_threads(1);
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
@@ -68,7 +74,7 @@ class MpiCommunicator::Queue {
       if (status.ok()) {
         running_ = true;
         lock.unlock();
-        status = collectives_->Run(task->collective);
+        status = task->local ? task->local() : collectives_->Run(task->collective);
         lock.lock();
         running_ = false;
       }
@@ -77,6 +83,7 @@ class MpiCommunicator::Queue {
       // The tensors belong to the caller again.
       task->collective.output.reset();
       task->collective.input.reset();
+      task->local = nullptr;
       any_finished_ |= status.ok();
       if (broken_.ok()) broken_ = std::move(status);
       changed_.notify_all();
@@ -171,6 +178,10 @@ std::unique_ptr<Work> MpiCommunicator::AllToAll(at::Tensor output, at::Tensor in
 
 std::unique_ptr<Work> MpiCommunicator::Broadcast(at::Tensor tensor, int root) {
   return Start({CollectiveKind::kBroadcast, std::move(tensor), {}, root});
+}
+
+std::unique_ptr<Work> MpiCommunicator::Enqueue(std::function<absl::Status()> local) {
+  return std::make_unique<QueuedWork>(queue_, queue_->Add({}, std::move(local)));
 }
 
 absl::Status MpiCommunicator::Barrier() { return Start({CollectiveKind::kBarrier})->Wait(); }

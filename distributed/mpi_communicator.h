@@ -9,6 +9,7 @@
 
 #include <mpi.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -44,6 +45,8 @@ class MpiCommunicator : public Communicator {
   std::unique_ptr<Work> AllGather(at::Tensor output, at::Tensor input) override;
   std::unique_ptr<Work> AllToAll(at::Tensor output, at::Tensor input) override;
   std::unique_ptr<Work> Broadcast(at::Tensor tensor, int root) override;
+  // On the progress thread.
+  std::unique_ptr<Work> Enqueue(std::function<absl::Status()> local) override;
   absl::Status Barrier() override;
   // Ends the waits of this rank. Other ranks learn of it when this process ends.
   void Abort(std::string_view reason) override;

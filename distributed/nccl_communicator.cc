@@ -3,13 +3,17 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <utility>
 #include <vector>
 
+#include "ATen/cuda/CUDAEvent.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "c10/cuda/CUDAFunctions.h"
+#include "c10/cuda/CUDAGuard.h"
+#include "c10/cuda/CUDAStream.h"
 #include "core/base/status_macros.h"
 #include "distributed/torch_errors.h"
 #include "distributed/work.h"
@@ -29,26 +33,28 @@ absl::Status AsUnavailable(absl::Status status) {
   return absl::UnavailableError(std::string(status.message()));
 }
 
-class NcclWork : public Work {
+// Something on the communicator's stream. Wait makes the current stream wait for it, never the
+// host.
+class StreamWork : public Work {
  public:
-  NcclWork(c10::intrusive_ptr<c10d::Work> work, CollectiveKind kind)
-      : work_(std::move(work)), kind_(kind) {}
+  // Notes where `stream` is now. `tensors` are kept until then: their memory must not be given to
+  // others on the stream that they come from.
+  StreamWork(const c10::cuda::CUDAStream& stream, std::vector<at::Tensor> tensors)
+      : tensors_(std::move(tensors)) {
+    done_.record(stream);
+  }
 
   absl::Status Wait() override {
-    if (waited_) return status_;
-    waited_ = true;
-    status_ = AsUnavailable(CatchTorchErrors(NameOf(kind_), [&]() -> absl::Status {
-      work_->wait();
+    return AsUnavailable(CatchTorchErrors("waiting for NCCL", [&] {
+      done_.block(c10::cuda::getCurrentCUDAStream());
+      tensors_.clear();
       return absl::OkStatus();
     }));
-    return status_;
   }
 
  private:
-  c10::intrusive_ptr<c10d::Work> work_;
-  CollectiveKind kind_;
-  bool waited_ = false;
-  absl::Status status_;
+  at::cuda::CUDAEvent done_;
+  std::vector<at::Tensor> tensors_;
 };
 
 class NcclCommunicator : public Communicator {
@@ -57,7 +63,8 @@ class NcclCommunicator : public Communicator {
                    c10::intrusive_ptr<c10d::ProcessGroupNCCL> group, const NcclOptions& options)
       : store_(std::move(store)),
         group_(std::move(group)),
-        device_(at::kCUDA, static_cast<c10::DeviceIndex>(options.device_index)) {}
+        device_(at::kCUDA, static_cast<c10::DeviceIndex>(options.device_index)),
+        stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {}
 
   int rank() const override { return group_->getRank(); }
   int size() const override { return group_->getSize(); }
@@ -98,10 +105,18 @@ class NcclCommunicator : public Communicator {
     });
   }
 
+  std::unique_ptr<Work> Enqueue(std::function<absl::Status()> local) override {
+    return OnStream("local work between collectives", {}, std::move(local));
+  }
+
+  // The only call that makes the host wait.
   absl::Status Barrier() override {
     c10d::BarrierOptions barrier;
     barrier.device = device_;
-    return Start({CollectiveKind::kBarrier}, [&] { return group_->barrier(barrier); })->Wait();
+    return AsUnavailable(CatchTorchErrors("barrier", [&] {
+      group_->barrier(barrier)->wait();
+      return absl::OkStatus();
+    }));
   }
 
   void Abort(std::string_view) override {
@@ -126,9 +141,25 @@ class NcclCommunicator : public Communicator {
     if (absl::Status status = CheckCollective(collective, size()); !status.ok()) {
       return FinishedWork(std::move(status));
     }
+    return OnStream(NameOf(collective.kind), {collective.output, collective.input}, [&] {
+      call()->wait();  // stream_ waits for the group's own stream.
+      return absl::OkStatus();
+    });
+  }
+
+  // Everything goes through one stream, which begins when what the caller has submitted is done:
+  // that gives the order which Enqueue promises.
+  template <typename Submit>
+  std::unique_ptr<Work> OnStream(const char* what, std::vector<at::Tensor> tensors,
+                                 Submit&& submit) {
     std::unique_ptr<Work> work;
-    absl::Status status = CatchTorchErrors(NameOf(collective.kind), [&] {
-      work = std::make_unique<NcclWork>(call(), collective.kind);
+    absl::Status status = CatchTorchErrors(what, [&]() -> absl::Status {
+      at::cuda::CUDAEvent ready;
+      ready.record(c10::cuda::getCurrentCUDAStream());
+      ready.block(stream_);
+      const c10::cuda::CUDAStreamGuard guard(stream_);
+      LANGEVIN_RETURN_IF_ERROR(submit());
+      work = std::make_unique<StreamWork>(stream_, std::move(tensors));
       return absl::OkStatus();
     });
     return status.ok() ? std::move(work) : FinishedWork(AsUnavailable(std::move(status)));
@@ -137,6 +168,7 @@ class NcclCommunicator : public Communicator {
   c10::intrusive_ptr<c10d::Store> store_;  // On rank 0 it serves the others: lives as long as they.
   c10::intrusive_ptr<c10d::ProcessGroupNCCL> group_;
   at::Device device_;
+  c10::cuda::CUDAStream stream_;
 };
 
 // The store on rank 0, and connections to it. Its port is the system's choice.

@@ -13,9 +13,11 @@
 #include "configs/run_config.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/base/tensor_view.h"
 #include "core/base/version.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/export/model_folder.h"
+#include "core/model/unet2d.h"
 #include "core/train/control_group.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
@@ -29,6 +31,7 @@ namespace langevin::tools {
 namespace {
 
 using distributed::AgreeOnStatus;
+using distributed::AgreeOnText;
 
 void LogTable(const Table& table) {
   for (const auto& [name, value] : table) LogInfo("  %-14s %s", name, value);
@@ -44,6 +47,18 @@ checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
                     {"intensity_offset", absl::StrFormat("%.17g", map.offset)},
                     {"data_dtype", std::string(NameOf(plan.dataset->dtype()))}};
   return metadata;
+}
+
+// What must be the same on all ranks for their collectives to fit together and their sums to mean
+// something.
+std::string IdentityOf(const Plan& plan) {
+  std::string text = absl::StrCat("langevin ", kVersion, "\ndata ", plan.dataset->fingerprint(),
+                                  "\n", configs::ToText(plan.config));
+  model::UNet2D network(*plan.config.unet, configs::Precision::kFp32, at::kMeta);  // No memory.
+  for (const model::Parameter& parameter : network.parameters().parameters()) {
+    absl::StrAppend(&text, "parameter ", parameter.name, " ", ShapeString(parameter.shape), "\n");
+  }
+  return text;
 }
 
 // The weights a run begins with: the folder's, or random ones.
@@ -77,16 +92,20 @@ struct Start {
 
 absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
                                 const std::optional<checkpoint::Found>& found,
-                                const at::Device& device) {
+                                const at::Device& device,
+                                const distributed::Communicator& communicator) {
   auto network =
-      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device);
+      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device,
+                                      train::TrainableMultiple(communicator.size()));
+  const auto sharding =
+      train::ShardingFor(network->parameters(), plan.config.distributed, communicator);
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
-    start.state = train::TrainState::Begin(std::move(network));
+    start.state = train::TrainState::Begin(std::move(network), sharding);
     return start;
   }
-  start.state = train::TrainState::Begin(std::move(network));
+  start.state = train::TrainState::Begin(std::move(network), sharding);
   start.origin = found->folder;
   LANGEVIN_RETURN_IF_ERROR(
       train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));
@@ -100,11 +119,12 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
 // The newest good checkpoint, or the weights a run begins with. All ranks together.
 absl::StatusOr<Start> FindStart(FileSystem& file_system, const TrainOptions& options,
                                 const Plan& plan, distributed::ControlChannel& control,
-                                const at::Device& device) {
+                                const at::Device& device,
+                                const distributed::Communicator& communicator) {
   train::ControlGroup group(control);
   LANGEVIN_ASSIGN_OR_RETURN(const std::optional<checkpoint::Found> found,
                             checkpoint::FindNewest(file_system, group, options.output));
-  absl::StatusOr<Start> start = LoadStart(file_system, plan, found, device);
+  absl::StatusOr<Start> start = LoadStart(file_system, plan, found, device, communicator);
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, start.status()));
   return start;
 }
@@ -189,6 +209,7 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   if (ready.ok()) ready = train::CheckMemory(num_parameters, made->config, runtime.local_size());
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
   const Plan& plan = *made;
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan)));
   const configs::DistributedConfig& distribution = plan.config.distributed;
   at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(runtime, distribution.backend));
@@ -208,7 +229,8 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
       const std::unique_ptr<distributed::Communicator> communicator,
       runtime.MakeCommunicator(CommunicatorKindFor(distribution.backend), device.is_cuda(),
                                distribution.timeout_seconds));
-  LANGEVIN_ASSIGN_OR_RETURN(Start start, FindStart(file_system, options, plan, control, device));
+  LANGEVIN_ASSIGN_OR_RETURN(Start start,
+                            FindStart(file_system, options, plan, control, device, *communicator));
   const absl::Status trained =
       RunTrainer(file_system, options, plan, table, runtime, *communicator, std::move(start));
   if (!trained.ok() && !absl::IsCancelled(trained)) return trained;

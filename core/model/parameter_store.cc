@@ -1,5 +1,6 @@
 #include "core/model/parameter_store.h"
 
+#include <algorithm>
 #include <cassert>
 #include <span>
 #include <utility>
@@ -36,7 +37,8 @@ at::Tensor ParameterStore::ViewOf(const at::Tensor& flat, const Parameter& param
   return part.view({shape[0], shape[2], shape[3], shape[1]}).permute({0, 3, 1, 2});
 }
 
-void ParameterStore::Allocate(configs::Precision precision, at::Device device) {
+void ParameterStore::Allocate(configs::Precision precision, at::Device device,
+                              int64_t trainable_multiple) {
   precision_ = precision;
   device_ = device;
   for (const bool trainable : {true, false}) {
@@ -45,7 +47,9 @@ void ParameterStore::Allocate(configs::Precision precision, at::Device device) {
       parameter.offset = flat_size_;
       flat_size_ += AlignedUp(parameter.numel);
     }
-    if (trainable) trainable_size_ = flat_size_;
+    if (!trainable) continue;
+    flat_size_ = (flat_size_ + trainable_multiple - 1) / trainable_multiple * trainable_multiple;
+    trainable_size_ = flat_size_;
   }
   const at::TensorOptions options = at::TensorOptions().device(device);
   master_ = at::zeros({flat_size_}, options.dtype(at::kFloat));
@@ -105,12 +109,14 @@ void ParameterStore::ZeroGradients() {
   if (gradient_bf16_.defined()) gradient_bf16_.zero_();
 }
 
-void ParameterStore::CollectGradients() {
+void ParameterStore::CollectGradients(int64_t begin, int64_t end) {
   if (!gradient_bf16_.defined()) return;
   for (const Parameter& parameter : parameters_) {
     if (!parameter.trainable || !ComputesInBf16(parameter)) continue;
-    gradient_.narrow(0, parameter.offset, parameter.numel)
-        .copy_(gradient_bf16_.narrow(0, parameter.offset, parameter.numel));
+    const int64_t first = std::max(parameter.offset, begin);
+    const int64_t count = std::min(parameter.offset + parameter.numel, end) - first;
+    if (count <= 0) continue;
+    gradient_.narrow(0, first, count).copy_(gradient_bf16_.narrow(0, first, count));
   }
 }
 

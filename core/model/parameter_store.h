@@ -58,8 +58,9 @@ class ParameterStore {
   // taken, and that Allocate has not been called.
   const Parameter* Declare(Parameter parameter);
 
-  // Makes the buffers, all zero.
-  void Allocate(configs::Precision precision, at::Device device);
+  // Makes the buffers, all zero. Zeros make the trainable part's size a multiple of
+  // `trainable_multiple`, so that ranks can share it evenly.
+  void Allocate(configs::Precision precision, at::Device device, int64_t trainable_multiple = 1);
 
   // Fills the weights: draw i of a parameter is a function of (seed, its name, i).
   void Initialize(uint64_t seed);
@@ -77,10 +78,11 @@ class ParameterStore {
   void RefreshComputeWeights();
 
   // fp32 gradients of the last backward pass, trainable_size() long. ZeroGradients before a forward
-  // pass; CollectGradients after backward brings those of bf16 weights here.
+  // pass; CollectGradients brings those of bf16 weights here, once backward has computed them:
+  // numbers [begin, end) of the buffer.
   const at::Tensor& gradient() const { return gradient_; }
   void ZeroGradients();
-  void CollectGradients();
+  void CollectGradients(int64_t begin, int64_t end);
 
   // `parameter`'s part of a flat buffer, in its logical shape.
   static at::Tensor ViewOf(const at::Tensor& flat, const Parameter& parameter);

@@ -36,7 +36,8 @@ BlockShape ShapeFor(const std::string& type, const std::string& resample_type, b
 
 }  // namespace
 
-UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device)
+UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device,
+               int64_t trainable_multiple)
     : config_(config),
       precision_(precision),
       options_(OptionsFrom(config)),
@@ -89,7 +90,7 @@ UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, 
   conv_norm_out_.emplace(store_, "conv_norm_out", config_.norm_num_groups, channels[0],
                          config_.norm_eps);
   conv_out_.emplace(store_, "conv_out", channels[0], config_.out_channels, 3, 1, 1);
-  store_.Allocate(precision, device);
+  store_.Allocate(precision, device, trainable_multiple);
 }
 
 at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels) const {

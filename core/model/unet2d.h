@@ -21,8 +21,9 @@ namespace langevin::model {
 class UNet2D : public Network {
  public:
   // Requires a config without problems (configs::FindProblem). Weights are zero until
-  // parameters().Initialize or until they are loaded.
-  UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device);
+  // parameters().Initialize or until they are loaded. `trainable_multiple`: see ParameterStore.
+  UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device,
+         int64_t trainable_multiple = 1);
 
   at::Tensor Forward(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& class_labels, const ForwardContext& context) const override;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "ATen/ATen.h"
 #include "ATen/Parallel.h"
@@ -61,23 +60,29 @@ void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor we
   });
 }
 
-double Norm(const at::Tensor& flat) {
-  if (!flat.device().is_cpu()) return flat.to(at::kDouble).norm().item<double>();
+at::Tensor BlockSquares(const at::Tensor& flat) {
+  const int64_t blocks = (flat.numel() + kNormBlock - 1) / kNormBlock;
+  if (!flat.device().is_cpu()) {
+    const at::Tensor padded = at::constant_pad_nd(flat, {0, blocks * kNormBlock - flat.numel()});
+    return padded.to(at::kDouble).square_().view({blocks, kNormBlock}).sum(1);
+  }
+  at::Tensor squares = at::empty({blocks}, at::kDouble);
   const float* values = flat.data_ptr<float>();
-  const int64_t chunks = (flat.numel() + kChunk - 1) / kChunk;
-  std::vector<double> sums(chunks);
-  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end; ++chunk) {
-      double sum = 0;
-      const int64_t last = std::min((chunk + 1) * kChunk, flat.numel());
-      for (int64_t i = chunk * kChunk; i < last; ++i) {
-        sum += static_cast<double>(values[i]) * values[i];
-      }
-      sums[chunk] = sum;
+  double* sums = squares.data_ptr<double>();
+  at::parallel_for(0, blocks, kChunk / kNormBlock, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kNormBlock;
+      sums[block] = SumOfSquares(std::min(kNormBlock, flat.numel() - first), values + first);
     }
   });
+  return squares;
+}
+
+double NormOfBlocks(const at::Tensor& block_squares) {
+  const at::Tensor host = block_squares.cpu();
+  const double* sums = host.data_ptr<double>();
   double total = 0;
-  for (const double sum : sums) total += sum;
+  for (int64_t i = 0; i < host.numel(); ++i) total += sums[i];
   return std::sqrt(total);
 }
 

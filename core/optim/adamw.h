@@ -37,8 +37,12 @@ struct AdamWStep {
 void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor weights,
                 OptimizerState& state);
 
-// The Euclidean norm of a flat fp32 tensor, summed in double in a fixed order.
-double Norm(const at::Tensor& flat);
+// The Euclidean norm of a flat fp32 tensor, in two steps so that slices of one vector on several
+// ranks give the same bits as the whole: the sums of squares of each kNormBlock numbers (a double
+// each; the last block may be shorter), and the norm from all of them in order.
+inline constexpr int64_t kNormBlock = 256;
+at::Tensor BlockSquares(const at::Tensor& flat);
+double NormOfBlocks(const at::Tensor& block_squares);
 
 }  // namespace langevin::optim
 

@@ -21,4 +21,22 @@ __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
   }
 }
 
+__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) double
+SumOfSquares(int64_t count, const float* values) {
+  constexpr int64_t kLanes = 16;
+  double sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double value = values[i + lane];
+      sums[lane] += value * value;
+    }
+  }
+  for (; i < count; ++i) sums[i % kLanes] += static_cast<double>(values[i]) * values[i];
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+  }
+  return sums[0];
+}
+
 }  // namespace langevin::optim

@@ -23,6 +23,9 @@ struct AdamWCoefficients {
 void AdamWSweep(const AdamWCoefficients& k, int64_t count, const float* gradient, float* weights,
                 float* exp_avg, float* exp_avg_sq, float* ema);
 
+// In double, in an order that depends on `count` alone.
+double SumOfSquares(int64_t count, const float* values);
+
 }  // namespace langevin::optim
 
 #endif  // LANGEVIN_CORE_OPTIM_ADAMW_KERNEL_H_

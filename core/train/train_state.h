@@ -11,27 +11,39 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/file_system.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/model/network.h"
 #include "core/model/state_dict.h"
 #include "core/optim/adamw.h"
+#include "distributed/communicator.h"
+#include "distributed/flat_sharding.h"
 
 namespace langevin::train {
 
 struct TrainState {
   std::unique_ptr<model::Network> network;
+  // ZeRO-1: which numbers of the trainable part this rank has optimizer state of; its buffers then
+  // hold just those, side by side. Null: each rank has all.
+  std::shared_ptr<const distributed::FlatSharding> sharding;
   optim::OptimizerState optimizer;
   int64_t images_seen = 0;
 
   // The state of a run that begins with the network's present weights: zero moments, the average a
   // copy.
-  static TrainState Begin(std::unique_ptr<model::Network> network);
+  static TrainState Begin(std::unique_ptr<model::Network> network,
+                          std::shared_ptr<const distributed::FlatSharding> sharding = nullptr);
 
-  // Copies for a checkpoint: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name.
-  std::vector<model::NamedTensor> Tensors() const;
+  // The average of all weights, flat_size() long. All ranks together.
+  absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
 
-  // Replaces all of it by what the checkpoint holds.
+  // Copies for a checkpoint: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
+  // all of them on every rank, whatever the sharding. All ranks together.
+  absl::StatusOr<std::vector<model::NamedTensor>> Tensors(
+      distributed::Communicator& communicator) const;
+
+  // Replaces all of it by what the checkpoint holds, written by any number of ranks.
   absl::Status Load(FileSystem& file_system, const checkpoint::Found& found);
 };
 

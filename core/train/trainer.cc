@@ -15,18 +15,13 @@
 #include "core/optim/schedule.h"
 #include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
+#include "core/train/weight_update.h"
 
 namespace langevin::train {
 namespace {
 
 // A run that makes no progress for so many steps has diverged; its checkpoints still are good.
 constexpr int kMostNonFiniteSteps = 20;
-
-distributed::Reduction ReductionOf(const configs::RunConfig& config) {
-  return config.distributed.reduction == configs::Reduction::kFast
-             ? distributed::Reduction::kFast
-             : distributed::Reduction::kOrdered;
-}
 
 bool IsCommunicationError(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
@@ -48,7 +43,8 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
       state_(std::move(state)),
       mean_(mean),
       objective_(diffusion::MakeDdpmObjective(*config.ddpm)),
-      reducer_(environment_.communicator, ReductionOf(config), plan.microbatches) {
+      exchange_(environment_.communicator, state_.network->parameters(), config.distributed,
+                plan.microbatches, state_.sharding) {
   const data::LoaderOptions options{.seed = config.seed,
                                     .augment = config.data.augment,
                                     .microbatch = plan.microbatch,
@@ -66,7 +62,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
   while (state_.images_seen < config_.train.total_images) {
     LANGEVIN_RETURN_IF_ERROR(AccumulateGradients());
     environment_.control.SetPhase("all_reduce", state_.images_seen);
-    LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor gradient_sum, reducer_.Finish());
+    LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor gradient_sum, exchange_.Finish());
     LANGEVIN_ASSIGN_OR_RETURN(const double loss, MeanLoss());
 
     LANGEVIN_RETURN_IF_ERROR(UpdateWeights(gradient_sum, loss));
@@ -105,15 +101,14 @@ absl::Status Trainer::AccumulateGradients() {
       labels = at::from_blob(batch.labels.data(), {batch.count}, at::kLong).to(device);
     }
 
-    parameters.ZeroGradients();
     const at::Tensor prediction = state_.network->Forward(
         example.noisy, example.timesteps, labels,
         {.training = true, .seed = config_.seed, .first_position = batch.first_position});
     const at::Tensor loss = objective_->Loss(prediction, example);
+    LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
     loss.backward();
-    parameters.CollectGradients();
+    LANGEVIN_RETURN_IF_ERROR(exchange_.AfterBackward());
     local_losses_.push_back(loss.item<double>());
-    LANGEVIN_RETURN_IF_ERROR(reducer_.Accumulate(parameters.gradient()));
   }
   return absl::OkStatus();
 }
@@ -130,7 +125,9 @@ absl::StatusOr<double> Trainer::MeanLoss() {
 absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss) {
   environment_.control.SetPhase("optimizer", state_.images_seen);
   const double mean_scale = 1 / static_cast<double>(plan_.microbatches);
-  const double gradient_norm = optim::Norm(gradient_sum) * mean_scale;
+  LANGEVIN_ASSIGN_OR_RETURN(const double sum_norm,
+                            GradientNorm(environment_.communicator, state_, gradient_sum));
+  const double gradient_norm = sum_norm * mean_scale;
   mean_.Add(loss, gradient_norm);
 
   // The sums are the same on all ranks, so all skip such a step together.
@@ -152,18 +149,16 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
   const configs::OptimizerConfig& optimizer = config_.optimizer;
   const int64_t images_after = state_.images_seen + plan_.global_batch;
   const bool clips = optimizer.clip_norm > 0 && gradient_norm > optimizer.clip_norm;
-  optim::ApplyAdamW(
-      {.learning_rate = optim::LearningRateAt(optimizer, images_after, config_.train.total_images),
-       .beta1 = optimizer.beta1,
-       .beta2 = optimizer.beta2,
-       .epsilon = optimizer.epsilon,
-       .weight_decay = optimizer.weight_decay,
-       .step = images_after / plan_.global_batch,
-       .gradient_scale = mean_scale * (clips ? optimizer.clip_norm / gradient_norm : 1),
-       .ema_decay = optim::EmaDecayAt(config_.ema, images_after, plan_.global_batch)},
-      gradient_sum, state_.network->parameters().master(), state_.optimizer);
-  state_.network->parameters().RefreshComputeWeights();
-  return absl::OkStatus();
+  const optim::AdamWStep step = {
+      .learning_rate = optim::LearningRateAt(optimizer, images_after, config_.train.total_images),
+      .beta1 = optimizer.beta1,
+      .beta2 = optimizer.beta2,
+      .epsilon = optimizer.epsilon,
+      .weight_decay = optimizer.weight_decay,
+      .step = images_after / plan_.global_batch,
+      .gradient_scale = mean_scale * (clips ? optimizer.clip_norm / gradient_norm : 1),
+      .ema_decay = optim::EmaDecayAt(config_.ema, images_after, plan_.global_batch)};
+  return train::UpdateWeights(environment_.communicator, step, gradient_sum, state_);
 }
 
 void Trainer::LogIfDue() {
@@ -216,7 +211,8 @@ absl::Status Trainer::DrawSamplesIfDue() {
     request.class_of = [classes](int64_t sample) { return sample % classes; };
   }
   model::ParameterStore& parameters = state_.network->parameters();
-  const model::ParameterStore::ScopedWeights averaged(parameters, state_.optimizer.ema);
+  LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor average, state_.WholeEma(environment_.communicator));
+  const model::ParameterStore::ScopedWeights averaged(parameters, average);
   LANGEVIN_ASSIGN_OR_RETURN(
       const at::Tensor images,
       SampleTogether(environment_.communicator, *state_.network, parameters.device(), *sampler,
@@ -255,7 +251,8 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   metadata.images_seen = state_.images_seen;
   metadata.facts.emplace_back(kRunningMeanFact, mean_.ToText());
   ControlGroup group(environment_.control);
-  const std::vector<model::NamedTensor> tensors = state_.Tensors();
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<model::NamedTensor> tensors,
+                            state_.Tensors(environment_.communicator));
   const absl::Status saved =
       checkpoint::Save(environment_.file_system, group, environment_.run_folder, metadata,
                        model::ViewsOf(tensors), config_.checkpoint.keep);

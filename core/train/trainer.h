@@ -15,13 +15,13 @@
 #include "core/diffusion/objective.h"
 #include "core/monitor/run_monitor.h"
 #include "core/train/batch_plan.h"
+#include "core/train/gradient_exchange.h"
 #include "core/train/running_mean.h"
 #include "core/train/train_state.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "distributed/communicator.h"
 #include "distributed/control.h"
-#include "distributed/gradient_reducer.h"
 
 namespace langevin::train {
 
@@ -74,7 +74,7 @@ class Trainer {
   RunningMean mean_;
   std::unique_ptr<diffusion::Objective> objective_;
   std::unique_ptr<data::Loader> loader_;
-  distributed::GradientReducer reducer_;
+  GradientExchange exchange_;
   std::vector<double> local_losses_;  // Of this step's microbatches on this rank.
   int non_finite_steps_ = 0;          // In a row.
   int64_t last_checkpoint_ = -1;      // images_seen of the newest, or -1.

@@ -117,10 +117,9 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        "train.microbatch: value 48: must divide train.global_batch, which is 64"},
       {[](RunConfig& c) { c.train.microbatch = 128; },
        "train.microbatch: value 128: must divide train.global_batch, which is 64"},
-      {[](RunConfig& c) { c.distributed.zero_stage = 1; },
-       "distributed.zero_stage: value 1: must be 0: this version keeps the whole optimizer state "
-       "on "
-       "each rank"},
+      {[](RunConfig& c) { c.distributed.zero_stage = 2; },
+       "distributed.zero_stage: value 2: must be 0 (each rank has the whole optimizer state) or 1 "
+       "(each has its slice)"},
       {[](RunConfig& c) { c.distributed.timeout_seconds = 0.5; },
        "distributed.timeout_seconds: value 0.5: must be from 1 to 86400"},
       {[](RunConfig& c) { c.distributed.threads_per_rank = -1; },

@@ -3,6 +3,7 @@
 #include <functional>
 #include <thread>
 
+#include "distributed/agreement.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -47,6 +48,21 @@ TEST(ControlChannelTest, ARankThatDoesNotComeIsNamed) {
     const absl::Status status = control.CombineFlags(0).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
     EXPECT_THAT(std::string(status.message()), HasSubstr("rank 0 did not come"));
+  });
+}
+
+TEST(AgreeOnTextTest, NamesTheRankAndTheLineThatDiffer) {
+  RunControls(3, 60, [](ControlChannel& control) {
+    EXPECT_TRUE(AgreeOnText(control, "a\nb").ok());
+    const absl::Status status =
+        AgreeOnText(control, control.rank() < 2 ? "a\n  b: 1\nc" : "a\n  b: 2\nd");
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("rank 2 is about to run something else than rank 0: it has \"b: 2\" "
+                          "where rank 0 has \"b: 1\""));
+    EXPECT_EQ(IsReported(status), control.rank() != 0);  // One message.
+    EXPECT_THAT(std::string(AgreeOnText(control, control.rank() == 1 ? "a" : "a\nb").message()),
+                HasSubstr("it has nothing where rank 0 has \"b\""));
   });
 }
 

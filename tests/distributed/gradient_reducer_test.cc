@@ -106,6 +106,88 @@ TEST(GradientReducerTest, FastGivesTheSumUpToRounding) {
   }
 }
 
+// Buckets only say when numbers leave, never how they are summed.
+TEST(GradientReducerTest, BucketsThatLeaveEarlyGiveTheSameBits) {
+  const int64_t length = 1203;
+  const std::vector<Bucket> buckets = {{1200, 1203}, {333, 1200}, {0, 333}};
+  for (const auto& [ranks, microbatches] :
+       {std::pair{1, 4}, {2, 4}, {4, 4}, {2, 6}, {3, 6}, {3, 9}}) {
+    SCOPED_TRACE(absl::StrFormat("%d ranks, %d microbatches", ranks, microbatches));
+    const at::Tensor expected = NaiveTreeSum(0, microbatches, length);
+    RunLocalRanks(ranks, [&](Communicator& communicator) {
+      GradientReducer reducer(communicator, Reduction::kOrdered, microbatches, buckets);
+      at::Tensor flat = at::empty({length}, at::kFloat);
+      for (int step = 0; step < 2; ++step) {
+        for (int64_t i = reducer.local_run().begin; i < reducer.local_run().end; ++i) {
+          const at::Tensor gradient = Gradient(i, length);
+          if (!reducer.next_is_last()) {
+            ASSERT_TRUE(reducer.Accumulate(flat.copy_(gradient)).ok());
+            continue;
+          }
+          flat.fill_(1e30);  // What is not there yet must not be looked at.
+          ASSERT_TRUE(reducer.BeginLast(flat).ok());
+          for (size_t bucket = 0; bucket + 1 < buckets.size(); ++bucket) {
+            const auto [begin, end] = buckets[bucket];
+            flat.narrow(0, begin, end - begin).copy_(gradient.narrow(0, begin, end - begin));
+            ASSERT_TRUE(reducer.FinishNextBucket().ok());
+          }
+          flat.narrow(0, 0, 333).copy_(gradient.narrow(0, 0, 333));
+        }
+        const absl::StatusOr<at::Tensor> sum = reducer.Finish();
+        ASSERT_TRUE(sum.ok()) << sum.status();
+        EXPECT_TRUE(at::equal(*sum, expected));
+      }
+    });
+  }
+}
+
+// ZeRO-1: each rank has the sum of its shards, with the bits that all would have.
+TEST(GradientReducerTest, WithAShardingEachRankHasTheSumOfItsShards) {
+  for (const Reduction kind : {Reduction::kOrdered, Reduction::kFast}) {
+    for (const int ranks : {1, 2, 3}) {
+      const int64_t unit = ranks * FlatSharding::kBlock, length = 5 * unit;
+      const std::vector<Bucket> buckets = {{3 * unit, length}, {0, 3 * unit}};
+      const at::Tensor expected = NaiveTreeSum(0, 6, length);
+      RunLocalRanks(ranks, [&](Communicator& communicator) {
+        const auto sharding =
+            std::make_shared<FlatSharding>(buckets, ranks, communicator.rank(), unit);
+        GradientReducer reducer(communicator, kind, 6, buckets, sharding);
+        at::Tensor flat = at::empty({length}, at::kFloat);
+        for (int64_t i = reducer.local_run().begin; i < reducer.local_run().end; ++i) {
+          ASSERT_TRUE(reducer.Accumulate(flat.copy_(Gradient(i, length))).ok());
+        }
+        const absl::StatusOr<at::Tensor> sum = reducer.Finish();
+        ASSERT_TRUE(sum.ok()) << sum.status();
+        const at::Tensor mine = sharding->TakeLocal(*sum), right = sharding->TakeLocal(expected);
+        EXPECT_TRUE(kind == Reduction::kOrdered ? at::equal(mine, right)
+                                                : at::allclose(mine, right, 1e-5, 1e-2));
+      });
+    }
+  }
+}
+
+// Every node of the tree is rounded to bfloat16, wherever it is computed.
+TEST(GradientReducerTest, Bfloat16GivesTheSameBitsForEveryNumberOfRanks) {
+  std::function<at::Tensor(int64_t, int64_t)> naive = [&](int64_t begin, int64_t end) {
+    if (end - begin == 1) return Gradient(begin, 1003).to(at::kBFloat16);
+    const int64_t middle = SplitPoint({begin, end});
+    return naive(begin, middle) + naive(middle, end);
+  };
+  const at::Tensor expected = naive(0, 12);
+  for (const int ranks : {1, 2, 3, 4, 6, 12}) {
+    RunLocalRanks(ranks, [&](Communicator& communicator) {
+      GradientReducer reducer(communicator, Reduction::kOrdered, 12);
+      at::Tensor flat = at::empty({1003}, at::kBFloat16);
+      for (int64_t i = reducer.local_run().begin; i < reducer.local_run().end; ++i) {
+        ASSERT_TRUE(reducer.Accumulate(flat.copy_(Gradient(i, 1003))).ok());
+      }
+      const absl::StatusOr<at::Tensor> sum = reducer.Finish();
+      ASSERT_TRUE(sum.ok()) << sum.status();
+      EXPECT_TRUE(at::equal(*sum, expected)) << ranks << " ranks";
+    });
+  }
+}
+
 TEST(GradientReducerTest, RefusesWhatWouldGiveAWrongSum) {
   const auto communicators = LocalGroup::Make(2);
   GradientReducer uneven(*communicators[0], Reduction::kOrdered, 3);

@@ -75,5 +75,33 @@ TEST(LocalCommunicatorTest, TensorsThatDoNotFitAreRefused) {
   });
 }
 
+// The chain that the gradient reducer is made of.
+TEST(LocalCommunicatorTest, EnqueuedWorkRunsBetweenTheCollectives) {
+  RunLocalRanks(3, [](Communicator& communicator) {
+    const int rank = communicator.rank();
+    at::Tensor value = at::full({1}, rank + 1, at::kFloat);
+    const at::Tensor all = at::empty({3}, at::kFloat);
+    std::vector<std::unique_ptr<Work>> works;
+    works.push_back(communicator.AllReduce(value));  // 6
+    works.push_back(communicator.Enqueue([value, rank]() mutable {
+      value.mul_(rank);
+      return absl::OkStatus();
+    }));
+    works.push_back(communicator.AllGather(all, value));
+    for (const auto& work : works) ASSERT_TRUE(work->Wait().ok());
+    EXPECT_TRUE(at::equal(all, at::tensor({0.0f, 6.0f, 12.0f})));
+  });
+}
+
+TEST(LocalCommunicatorTest, AnErrorInEnqueuedWorkEndsAllRanks) {
+  RunLocalRanks(2, [](Communicator& communicator) {
+    const auto work = communicator.Enqueue([rank = communicator.rank()] {
+      return rank == 1 ? absl::InternalError("no") : absl::OkStatus();
+    });
+    EXPECT_EQ(work->Wait().ok(), communicator.rank() == 0);
+    EXPECT_FALSE(communicator.Barrier().ok());
+  });
+}
+
 }  // namespace
 }  // namespace langevin::distributed

@@ -61,7 +61,7 @@ TEST(ParameterStoreTest, BackwardFillsTheFlatGradientInBothPrecisions) {
     for (const Parameter& parameter : store->parameters()) {
       if (parameter.trainable) (parameter.weight * 2).sum().backward();
     }
-    store->CollectGradients();
+    store->CollectGradients(0, store->trainable_size());
     for (const Parameter& parameter : store->parameters()) {
       if (!parameter.trainable) continue;
       const at::Tensor gradient = ParameterStore::ViewOf(store->gradient(), parameter);

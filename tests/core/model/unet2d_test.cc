@@ -54,7 +54,7 @@ TEST_P(UNet2DTest, EveryTrainableParameterGetsAGradient) {
   const at::Tensor output =
       network.Forward(at::randn({2, 1, 8, 8}), at::tensor({5, 900}), at::tensor({0, 2}), {});
   output.square().mean().backward();
-  network.parameters().CollectGradients();
+  network.parameters().CollectGradients(0, network.parameters().trainable_size());
   for (const Parameter& parameter : network.parameters().parameters()) {
     const at::Tensor gradient = ParameterStore::ViewOf(network.parameters().gradient(), parameter);
     EXPECT_GT(gradient.abs().max().item<float>(), 0) << parameter.name;

@@ -90,12 +90,16 @@ TEST(AdamWTest, WhatHasNoGradientIsLeftAlone) {
   EXPECT_LT(weights[0].item<float>(), 1);
 }
 
-TEST(NormTest, IsTheNormForAnyNumberOfThreads) {
+TEST(NormTest, IsTheNormForAnyNumberOfThreadsAndSlices) {
   const at::Tensor values = at::randn({123457});
   at::set_num_threads(1);
-  const double one = Norm(values);
+  const double one = NormOfBlocks(BlockSquares(values));
   at::set_num_threads(3);
-  EXPECT_EQ(Norm(values), one);
+  EXPECT_EQ(NormOfBlocks(BlockSquares(values)), one);
+  const int64_t cut = 100 * kNormBlock;
+  const at::Tensor head = BlockSquares(values.narrow(0, 0, cut));
+  const at::Tensor tail = BlockSquares(values.narrow(0, cut, values.numel() - cut));
+  EXPECT_EQ(NormOfBlocks(at::cat({head, tail, at::zeros({5}, at::kDouble)})), one);
   EXPECT_NEAR(one, values.to(at::kDouble).norm().item<double>(), 1e-9 * one);
 }
 
