@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/digest.h"
+#include "core/base/memory.h"
 #include "core/base/safetensors.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
@@ -24,10 +25,6 @@ struct InspectOptions {
   std::string path;
   bool digest = false;
 };
-
-std::string MebiBytes(uint64_t bytes) {
-  return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / (1 << 20));
-}
 
 void Print(const std::string& name, const std::string& value) {
   absl::PrintF("%-18s %s\n", name, value);
@@ -102,7 +99,7 @@ absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) 
     for (const checkpoint::Listed& one : listed) {
       Print(BaseName(one.folder),
             one.metadata.ok()
-                ? MebiBytes(one.bytes)
+                ? FormatBytes(one.bytes)
                 : absl::StrCat("damaged: ", std::string(one.metadata.status().message())));
     }
     if (listed.empty()) {

@@ -1,5 +1,6 @@
 #include "tools/train.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,10 +9,12 @@
 
 #include "ATen/ATen.h"
 #include "ATen/Parallel.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "configs/run_config.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 #include "core/base/status_macros.h"
 #include "core/base/tensor_view.h"
 #include "core/base/version.h"
@@ -146,6 +149,24 @@ absl::StatusOr<std::unique_ptr<monitor::RunMonitor>> OpenMonitor(FileSystem& fil
   return monitor;
 }
 
+// Says how much memory the ranks took, so that a person can choose zero_stage and microbatch. All
+// ranks together.
+absl::Status TellPeakMemory(distributed::ControlChannel& control) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            control.AllGather(absl::StrCat(PeakMemoryBytes())));
+  std::vector<int64_t> peaks(texts.size());
+  for (size_t rank = 0; rank < texts.size(); ++rank) {
+    if (!absl::SimpleAtoi(texts[rank], &peaks[rank])) peaks[rank] = 0;
+  }
+  const auto most = std::max_element(peaks.begin(), peaks.end());
+  LogInfo("peak memory of a rank: %s%s", FormatBytes(*most),
+          peaks.size() > 1
+              ? absl::StrFormat(" (rank %d; the least: %s)", most - peaks.begin(),
+                                FormatBytes(*std::min_element(peaks.begin(), peaks.end())))
+              : "");
+  return absl::OkStatus();
+}
+
 launch::CommunicatorKind CommunicatorKindFor(configs::Backend backend) {
   switch (backend) {
     case configs::Backend::kMpi:
@@ -184,6 +205,7 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
   LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
   const bool finished = outcome == train::Outcome::kFinished;
   const int64_t images_seen = trainer.state().images_seen;
+  LANGEVIN_RETURN_IF_ERROR(TellPeakMemory(runtime.control()));
   if (monitor != nullptr) {
     monitor->Event(images_seen, finished ? "finished" : "stopped early");
     monitor->WriteReport();
@@ -206,7 +228,8 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), runtime.size());
   absl::Status ready = made.status();
   const int64_t num_parameters = made.ok() ? model::CountParameters(*made->config.unet) : 0;
-  if (ready.ok()) ready = train::CheckMemory(num_parameters, made->config, runtime.local_size());
+  if (ready.ok())
+    ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
   const Plan& plan = *made;
   LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan)));

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "configs/presets.h"
 #include "core/base/clock.h"
+#include "core/base/memory.h"
 #include "core/base/status_macros.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
@@ -62,17 +63,22 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
        absl::StrFormat("%d, %d on this host, %d threads each", runtime.size(), runtime.local_size(),
                        runtime.ComputeThreads(config.distributed.threads_per_rank))},
       {"device", absl::StrCat(device.str(), ", ", bf16 ? "bf16" : "fp32")},
-      {"reduction", config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered"},
-      {"state", absl::StrFormat("%.1f MiB a rank", static_cast<double>(train::StateBytes(
-                                                       num_parameters, train.precision)) /
-                                                       (1 << 20))},
+      {"reduction",
+       absl::StrCat(
+           config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered",
+           config.distributed.gradient_precision == configs::Precision::kBf16 ? ", bf16" : "")},
+      {"state", absl::StrCat(FormatBytes(train::StateBytes(num_parameters, config, runtime.size())),
+                             " a rank",
+                             config.distributed.zero_stage > 0
+                                 ? "; optimizer and average sliced over the ranks (ZeRO-1)"
+                                 : "")},
       {"checkpoints",
-       absl::StrFormat("every %s%s and at the end, newest %d kept, %.1f MiB each",
+       absl::StrFormat("every %s%s and at the end, newest %d kept, %s each",
                        config.checkpoint.every_images > 0
                            ? absl::StrCat(config.checkpoint.every_images, " images or ")
                            : "",
                        FormatDuration(config.checkpoint.every_seconds), config.checkpoint.keep,
-                       static_cast<double>(num_parameters) * 16 / (1 << 20))},
+                       FormatBytes(num_parameters * 16))},
       {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
                               config.monitor.log_every_images)},
       {"sample grids",

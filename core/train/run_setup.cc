@@ -100,21 +100,27 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
   return configs::ParseRunConfig(configs::ToText(config), "the config with what was filled in", {});
 }
 
-int64_t StateBytes(int64_t num_parameters, configs::Precision precision) {
-  // fp32: weights, gradient, two moments, average. bf16: also weights and gradient in bf16.
-  const int64_t bytes_each = precision == configs::Precision::kBf16 ? 24 : 20;
-  return num_parameters * bytes_each;
+int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks) {
+  // Weights and gradient in fp32; also in bf16 where forward and backward compute in it; and the
+  // gradient in bf16 where it is sent so.
+  int64_t bytes_each = 8;
+  if (config.train.precision == configs::Precision::kBf16) bytes_each += 4;
+  if (config.distributed.gradient_precision == configs::Precision::kBf16) bytes_each += 2;
+  // Two moments and the average.
+  const int64_t sliced = 12 * num_parameters;
+  return num_parameters * bytes_each +
+         (config.distributed.zero_stage > 0 ? sliced / ranks : sliced);
 }
 
-absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& config,
+absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& config, int ranks,
                          int ranks_on_host) {
   const auto available = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  const int64_t needed = StateBytes(num_parameters, config.train.precision) * ranks_on_host;
+  const int64_t needed = StateBytes(num_parameters, config, ranks) * ranks_on_host;
   if (needed <= available) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrFormat(
       "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, "
-      "but "
-      "this machine has %.1f GiB; make model.unet smaller or start fewer ranks here",
+      "but this machine has %.1f GiB; make model.unet smaller, start fewer ranks here, or set "
+      "distributed.zero_stage to 1",
       num_parameters, ranks_on_host, static_cast<double>(needed) / (1 << 30),
       static_cast<double>(available) / (1 << 30)));
 }

@@ -53,6 +53,17 @@ def test_bad_settings(dataset, config, tmp_path, setting, words):
     assert not (tmp_path / "run").exists()
 
 
+def test_ranks_that_were_given_different_runs(dataset, config, tmp_path):
+    arguments = train_arguments(config, dataset, tmp_path / "run")
+    one = [LANGEVIN, *map(str, arguments)]
+    process = subprocess.run([*MPIRUN, "-n", "1", *one, ":", "-n", "1", *one, "--set", "seed=6"],
+                             capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    assert process.returncode == 3, process.stderr
+    said = [line for line in process.stderr.splitlines() if "langevin: error" in line]
+    assert len(said) == 1 and 'rank 1' in said[0] and '"seed: 6"' in said[0] and '"seed: 5"' in said[0]
+    assert not (tmp_path / "run").exists()
+
+
 def test_missing_config_and_data(dataset, config, tmp_path):
     fails(train_arguments(tmp_path / "none.textproto", dataset, tmp_path / "run"), 3, "none.textproto")
     fails(train_arguments(config, tmp_path / "none", tmp_path / "run"), 4, tmp_path / "none")
