@@ -44,6 +44,15 @@ class NcclWork : public Work {
     return status_;
   }
 
+  Progress Poll() override {
+    bool ended = true;  // Also if asking fails: the communicator is broken.
+    CatchTorchErrors(NameOf(kind_), [&] {
+      ended = work_->isCompleted();
+      return absl::OkStatus();
+    }).IgnoreError();
+    return ended ? Progress::kEnded : Progress::kUnderWay;
+  }
+
  private:
   c10::intrusive_ptr<c10d::Work> work_;
   CollectiveKind kind_;
