@@ -69,14 +69,19 @@ function(langevin_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
 endfunction()
 
-# langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL])
+# langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL]
+#                      [LONG])
 # makes a ctest python_resume of a pytest file. Where Python lacks a package it fails, never skips.
+# LONG: only run by ctest -C long.
 function(langevin_python_test name)
-  cmake_parse_arguments(ARG "RUN_SERIAL" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_SERIAL;LONG" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  add_test(NAME python_${name}
+  if(ARG_LONG)
+    set(configurations CONFIGURATIONS long)
+  endif()
+  add_test(NAME python_${name} ${configurations}
            COMMAND "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
                    "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FILE}")
   set_tests_properties(python_${name} PROPERTIES

@@ -24,6 +24,11 @@ class Work {
   // it). Unavailable, DeadlineExceeded or Aborted: a rank is gone or does not answer; the
   // communicator is then of no more use.
   virtual absl::Status Wait() = 0;
+
+  // What is known without waiting; any thread. kUnknown: only Wait can tell, and it returns when
+  // the collective has ended. kEnded: well or not, the tensors are used no more.
+  enum class Progress { kUnknown, kUnderWay, kEnded };
+  virtual Progress Poll() { return Progress::kUnknown; }
 };
 
 // Owned by one thread, which makes all calls. Shutdown must be called before destruction on every

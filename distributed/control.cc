@@ -22,6 +22,7 @@ class SingleProcessControl : public ControlChannel {
   void SetPhase(std::string_view phase, int64_t images_seen) override {
     board_->SetPhase(phase, images_seen);
   }
+  std::vector<PhaseTime> TakePhaseTimes() override { return board_->TakeTimes(); }
 
  private:
   std::shared_ptr<PhaseBoard> board_;
@@ -38,6 +39,7 @@ class LocalControl : public ControlChannel {
   int size() const override { return rendezvous_->size(); }
 
   absl::StatusOr<std::vector<std::string>> AllGather(const std::string& text) override {
+    const ScopedWait wait(&board_);
     const auto round = rendezvous_->Join(rank_, text);
     LANGEVIN_RETURN_IF_ERROR(rendezvous_->Wait(*round, "an agreement"));
     return round->parts;
@@ -61,6 +63,7 @@ class LocalControl : public ControlChannel {
   void SetPhase(std::string_view phase, int64_t images_seen) override {
     board_.SetPhase(phase, images_seen);
   }
+  std::vector<PhaseTime> TakePhaseTimes() override { return board_.TakeTimes(); }
 
  private:
   std::shared_ptr<Rendezvous> rendezvous_;

@@ -35,6 +35,9 @@ class ControlChannel {
   // Notes what this rank does now, for the message that the others print should it vanish. Any
   // thread.
   virtual void SetPhase(std::string_view phase, int64_t images_seen) = 0;
+
+  // How long this rank has been in which phase since the last call.
+  virtual std::vector<PhaseTime> TakePhaseTimes() { return {}; }
 };
 
 // A world of one.

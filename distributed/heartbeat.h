@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/flight_recorder.h"
 #include "distributed/phase_board.h"
 
 namespace langevin::distributed {
@@ -13,7 +14,9 @@ namespace langevin::distributed {
 struct Heartbeat {
   int rank = 0;
   PhaseBoard::Snapshot state;
+  FlightRecorder::Summary collectives;
   bool goodbye = false;  // The rank's last one: it ends cleanly and is not to be missed.
+  std::string alarm;     // Not empty: the rank ends the run, for this reason.
 };
 
 // Carries heartbeats between ranks without ever blocking. Used by one thread.

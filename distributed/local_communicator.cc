@@ -90,6 +90,9 @@ class LocalWork : public Work {
       : rendezvous_(std::move(rendezvous)), round_(std::move(round)), kind_(kind) {}
 
   absl::Status Wait() override { return rendezvous_->Wait(*round_, NameOf(kind_)); }
+  Progress Poll() override {
+    return rendezvous_->IsDone(*round_) ? Progress::kEnded : Progress::kUnderWay;
+  }
 
  private:
   std::shared_ptr<Rendezvous> rendezvous_;

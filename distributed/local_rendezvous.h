@@ -91,6 +91,11 @@ class LocalRendezvous {
     return broken_;
   }
 
+  bool IsDone(const Round& round) {
+    const std::lock_guard lock(mutex_);
+    return round.done;
+  }
+
   // Ends every Wait, now and later, with `status`. The first reason stays.
   void Abort(absl::Status status) {
     const std::lock_guard lock(mutex_);

@@ -11,11 +11,15 @@ void Join(std::optional<std::string>& all, const std::string& one) {
   all = all.has_value() ? absl::StrCat(*all, "; ", one) : one;
 }
 
+std::string NameOf(const FlightRecorder::Summary& collectives) {
+  return absl::StrCat(collectives.kind, " #", collectives.under_way);
+}
+
 }  // namespace
 
 MissingRankDetector::MissingRankDetector(int rank, int size, const std::vector<int>& peers,
-                                         bool sees_all, double deadline_seconds, double now)
-    : rank_(rank), sees_all_(sees_all), deadline_seconds_(deadline_seconds), ranks_(size) {
+                                         bool sees_all, Deadlines deadlines, double now)
+    : rank_(rank), sees_all_(sees_all), deadlines_(deadlines), ranks_(size) {
   for (Rank& one : ranks_) one.last_heard = now;
   for (const int peer : peers) ranks_[peer].is_peer = true;
 }
@@ -23,9 +27,9 @@ MissingRankDetector::MissingRankDetector(int rank, int size, const std::vector<i
 void MissingRankDetector::Hear(const Heartbeat& heartbeat, double now) {
   if (heartbeat.rank < 0 || heartbeat.rank >= static_cast<int>(ranks_.size())) return;
   Rank& rank = ranks_[heartbeat.rank];
-  const bool same_wait = rank.heard && rank.last.state.waiting && heartbeat.state.waiting &&
-                         rank.last.state.waits == heartbeat.state.waits;
-  if (!same_wait) rank.wait_since = now;
+  const uint64_t under_way = heartbeat.collectives.under_way;
+  const bool is_same = rank.heard && under_way != 0 && rank.last.collectives.under_way == under_way;
+  if (!is_same) rank.under_way_since = now;
   rank.heard = true;
   rank.last_heard = now;
   rank.last = heartbeat;
@@ -33,7 +37,7 @@ void MissingRankDetector::Hear(const Heartbeat& heartbeat, double now) {
 
 std::optional<std::string> MissingRankDetector::Check(double now) const {
   if (std::optional<std::string> silent = FindSilent(now)) return silent;
-  return sees_all_ ? FindAbsent(now) : std::nullopt;
+  return FindStuck(now);
 }
 
 bool MissingRankDetector::AllGone() const {
@@ -53,28 +57,60 @@ std::optional<std::string> MissingRankDetector::FindSilent(double now) const {
   for (int rank = 0; rank < static_cast<int>(ranks_.size()); ++rank) {
     const Rank& one = ranks_[rank];
     if (!one.is_peer || one.last.goodbye) continue;
-    const double limit = one.heard ? deadline_seconds_ : 2 * deadline_seconds_;
+    const double limit = deadlines_.silence_seconds * (one.heard ? 1 : 2);
     if (now - one.last_heard > limit) Join(message, Describe(rank));
   }
   return message;
 }
 
-std::optional<std::string> MissingRankDetector::FindAbsent(double now) const {
-  const bool overdue = std::any_of(ranks_.begin(), ranks_.end(), [&](const Rank& rank) {
-    const double limit = rank.last.state.waits == 1 ? 2 * deadline_seconds_ : deadline_seconds_;
-    return rank.heard && rank.last.state.waiting && now - rank.wait_since > limit;
-  });
-  if (!overdue) return std::nullopt;
-  std::optional<std::string> absent, everyone;
+const MissingRankDetector::Rank* MissingRankDetector::FindOverdue(double now) const {
+  const Rank* found = nullptr;
   for (int rank = 0; rank < static_cast<int>(ranks_.size()); ++rank) {
+    if (!sees_all_ && rank != rank_) continue;
     const Rank& one = ranks_[rank];
-    if (!one.last.state.waiting) Join(absent, Describe(rank));
-    Join(everyone, absl::StrCat("rank ", rank, " at images_seen ", one.last.state.images_seen,
-                                ", phase ", one.last.state.phase));
+    const FlightRecorder::Summary& collectives = one.last.collectives;
+    if (!one.heard || collectives.under_way == 0) continue;
+    double limit = deadlines_.collective_seconds * (collectives.starting_up ? 2 : 1);
+    if (!sees_all_) limit += kGraceSeconds;
+    if (now - one.under_way_since <= limit) continue;
+    if (found == nullptr || collectives.under_way < found->last.collectives.under_way) {
+      found = &one;
+    }
+  }
+  return found;
+}
+
+std::optional<std::string> MissingRankDetector::FindStuck(double now) const {
+  const Rank* overdue = FindOverdue(now);
+  if (overdue == nullptr) return std::nullopt;
+  const FlightRecorder::Summary& collective = overdue->last.collectives;
+  if (!sees_all_) {
+    return absl::StrCat(NameOf(collective), " has not ended within ", deadlines_.collective_seconds,
+                        " s, and rank 0 does not say why");
+  }
+  std::optional<std::string> absent, differing, everyone;
+  for (int rank = 0; rank < static_cast<int>(ranks_.size()); ++rank) {
+    const Heartbeat& last = ranks_[rank].last;
+    const FlightRecorder::Summary& theirs = last.collectives;
+    if (theirs.scheduled < collective.under_way) {
+      Join(absent, absl::StrCat(Describe(rank), ": it has not come to ", NameOf(collective)));
+    }
+    if (theirs.under_way == collective.under_way &&
+        (theirs.kind != collective.kind || theirs.bytes != collective.bytes)) {
+      Join(differing,
+           absl::StrCat("rank ", rank, " calls ", theirs.kind, " of ", theirs.bytes,
+                        " bytes as collective #", theirs.under_way, ", rank ", overdue->last.rank,
+                        " ", collective.kind, " of ", collective.bytes, " bytes"));
+    }
+    Join(everyone, absl::StrCat("rank ", rank, " at images_seen ", last.state.images_seen,
+                                ", phase ", last.state.phase));
   }
   if (absent.has_value()) return absent;
-  return absl::StrCat("no rank is missing, but all wait for each other and none goes on: ",
-                      *everyone);
+  if (differing.has_value()) {
+    return absl::StrCat("the ranks have lost each other: ", *differing);
+  }
+  return absl::StrCat("no rank is missing, but ", NameOf(collective), " has not ended within ",
+                      deadlines_.collective_seconds, " s: ", *everyone);
 }
 
 }  // namespace langevin::distributed

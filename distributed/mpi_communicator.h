@@ -11,14 +11,15 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "absl/status/statusor.h"
+#include "distributed/collective_queue.h"
 #include "distributed/communicator.h"
-#include "distributed/phase_board.h"
 #include "distributed/work.h"
 
 namespace langevin::distributed {
+
+class MpiCollectives;
 
 // Needs MPI_THREAD_MULTIPLE. Tensors are on the CPU. Sums of bfloat16 are computed in float32 and
 // rounded to bfloat16 at each step between two ranks.
@@ -29,7 +30,6 @@ class MpiCommunicator : public Communicator {
     // DeadlineExceeded the process can only end, and the progress thread is left behind. The
     // watchdog, which knows who is missing, should act first.
     double timeout_seconds = 60;
-    std::shared_ptr<PhaseBoard> board;  // Where waiting is noted; may be null.
   };
 
   // On a duplicate of `parent`; all ranks together.
@@ -53,17 +53,14 @@ class MpiCommunicator : public Communicator {
   absl::Status Shutdown() override;
 
  private:
-  class Queue;
-  class QueuedWork;
-
-  MpiCommunicator(MPI_Comm comm, std::shared_ptr<Queue> queue);
+  MpiCommunicator(MPI_Comm comm, std::shared_ptr<MpiCollectives> collectives, Options options);
   std::unique_ptr<Work> Start(Collective collective);
 
   MPI_Comm comm_;
   int rank_ = 0;
   int size_ = 1;
-  std::shared_ptr<Queue> queue_;  // Shared with the progress thread and every Work.
-  std::thread progress_;
+  std::shared_ptr<MpiCollectives> collectives_;  // Shared with the queue's thread, which uses it.
+  CollectiveQueue queue_;
 };
 
 }  // namespace langevin::distributed

@@ -10,20 +10,28 @@
 
 namespace langevin::distributed {
 
-absl::StatusOr<std::unique_ptr<MpiControl>> MpiControl::Create(MPI_Comm parent,
-                                                               std::shared_ptr<PhaseBoard> board) {
+absl::StatusOr<std::unique_ptr<MpiControl>> MpiControl::Create(
+    MPI_Comm parent, std::shared_ptr<PhaseBoard> board, std::shared_ptr<FlightRecorder> recorder) {
   LANGEVIN_ASSIGN_OR_RETURN(const MPI_Comm comm, DuplicateMpiComm(parent));
-  return std::unique_ptr<MpiControl>(new MpiControl(comm, std::move(board)));
+  return std::unique_ptr<MpiControl>(new MpiControl(comm, std::move(board), std::move(recorder)));
 }
 
-MpiControl::MpiControl(MPI_Comm comm, std::shared_ptr<PhaseBoard> board)
-    : comm_(comm), board_(std::move(board)) {
+MpiControl::MpiControl(MPI_Comm comm, std::shared_ptr<PhaseBoard> board,
+                       std::shared_ptr<FlightRecorder> recorder)
+    : comm_(comm), board_(std::move(board)), recorder_(std::move(recorder)) {
   MPI_Comm_rank(comm_, &rank_);
   MPI_Comm_size(comm_, &size_);
 }
 
 absl::StatusOr<std::vector<std::string>> MpiControl::AllGather(const std::string& text) {
-  const ScopedWait wait(board_.get());
+  ScopedCollective record(recorder_.get(), board_.get(), "gather_texts",
+                          static_cast<int64_t>(text.size()));
+  absl::StatusOr<std::vector<std::string>> texts = GatherTexts(text);
+  if (!texts.ok()) record.Fail();
+  return texts;
+}
+
+absl::StatusOr<std::vector<std::string>> MpiControl::GatherTexts(const std::string& text) {
   const int64_t own_length = static_cast<int64_t>(text.size());
   std::vector<int64_t> lengths(size_);
   LANGEVIN_RETURN_IF_ERROR(
@@ -51,16 +59,22 @@ absl::StatusOr<std::vector<std::string>> MpiControl::AllGather(const std::string
 }
 
 absl::StatusOr<uint64_t> MpiControl::CombineFlags(uint64_t flags) {
-  const ScopedWait wait(board_.get());
-  LANGEVIN_RETURN_IF_ERROR(
+  ScopedCollective record(recorder_.get(), board_.get(), "combine_flags", sizeof(flags));
+  absl::Status status =
       MpiStatus(MPI_Allreduce(MPI_IN_PLACE, &flags, 1, MPI_UINT64_T, MPI_BOR, comm_),
-                "combining the ranks' flags"));
+                "combining the ranks' flags");
+  if (!status.ok()) {
+    record.Fail();
+    return status;
+  }
   return flags;
 }
 
 void MpiControl::SetPhase(std::string_view phase, int64_t images_seen) {
   board_->SetPhase(phase, images_seen);
 }
+
+std::vector<PhaseTime> MpiControl::TakePhaseTimes() { return board_->TakeTimes(); }
 
 absl::Status MpiControl::Shutdown() { return MpiStatus(MPI_Comm_free(&comm_), "MPI_Comm_free"); }
 

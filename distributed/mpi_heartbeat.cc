@@ -1,12 +1,24 @@
 #include "distributed/mpi_heartbeat.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace langevin::distributed {
 namespace {
 
 constexpr int kTag = 1;
+
+// `to` is zero beforehand.
+template <size_t kSize>
+void CopyText(const std::string& from, char (&to)[kSize]) {
+  from.copy(to, kSize - 1);
+}
+
+template <size_t kSize>
+std::string TextOf(const char (&from)[kSize]) {
+  return std::string(from, strnlen(from, kSize));
+}
 
 }  // namespace
 
@@ -26,10 +38,15 @@ bool MpiHeartbeatTransport::Send(int peer, const Heartbeat& heartbeat) {
   }
   slot.packet = {};
   slot.packet.images_seen = heartbeat.state.images_seen;
-  slot.packet.waits = heartbeat.state.waits;
-  slot.packet.waiting = heartbeat.state.waiting;
+  slot.packet.scheduled = heartbeat.collectives.scheduled;
+  slot.packet.under_way = heartbeat.collectives.under_way;
+  slot.packet.bytes = heartbeat.collectives.bytes;
+  slot.packet.failed = heartbeat.collectives.failed;
+  slot.packet.starting_up = heartbeat.collectives.starting_up;
   slot.packet.goodbye = heartbeat.goodbye;
-  heartbeat.state.phase.copy(slot.packet.phase, sizeof(slot.packet.phase) - 1);
+  CopyText(heartbeat.state.phase, slot.packet.phase);
+  CopyText(heartbeat.collectives.kind, slot.packet.kind);
+  CopyText(heartbeat.alarm, slot.packet.alarm);
   return MPI_Isend(&slot.packet, sizeof(Packet), MPI_BYTE, peer, kTag, comm_, &slot.request) ==
          MPI_SUCCESS;
 }
@@ -46,10 +63,17 @@ std::vector<Heartbeat> MpiHeartbeatTransport::Receive() {
                  MPI_STATUS_IGNORE) != MPI_SUCCESS) {
       break;
     }
-    packet.phase[sizeof(packet.phase) - 1] = '\0';
-    heartbeats.push_back({status.MPI_SOURCE,
-                          {packet.phase, packet.images_seen, packet.waiting != 0, packet.waits},
-                          packet.goodbye != 0});
+    heartbeats.push_back(
+        {.rank = status.MPI_SOURCE,
+         .state = {.phase = TextOf(packet.phase), .images_seen = packet.images_seen},
+         .collectives = {.scheduled = packet.scheduled,
+                         .under_way = packet.under_way,
+                         .kind = TextOf(packet.kind),
+                         .bytes = packet.bytes,
+                         .failed = packet.failed,
+                         .starting_up = packet.starting_up != 0},
+         .goodbye = packet.goodbye != 0,
+         .alarm = TextOf(packet.alarm)});
   }
   return heartbeats;
 }

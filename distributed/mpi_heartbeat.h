@@ -29,10 +29,16 @@ class MpiHeartbeatTransport : public HeartbeatTransport {
   // What travels, as bytes: all nodes of a cluster have the same representation of numbers.
   struct Packet {
     int64_t images_seen;
-    uint64_t waits;
-    int32_t waiting;
+    uint64_t scheduled;
+    uint64_t under_way;
+    int64_t bytes;
+    uint64_t failed;
+    int32_t starting_up;
     int32_t goodbye;
-    char phase[48];  // Cut off there; zero-terminated.
+    // Texts are cut off there, and zero-terminated.
+    char phase[48];
+    char kind[24];
+    char alarm[256];
   };
   struct Outgoing {
     MPI_Request request = MPI_REQUEST_NULL;

@@ -52,6 +52,15 @@ class StreamWork : public Work {
     }));
   }
 
+  Progress Poll() override {
+    bool ended = true;  // Also if asking fails: the communicator is broken.
+    CatchTorchErrors("asking NCCL", [&] {
+      ended = done_.query();
+      return absl::OkStatus();
+    }).IgnoreError();
+    return ended ? Progress::kEnded : Progress::kUnderWay;
+  }
+
  private:
   at::cuda::CUDAEvent done_;
   std::vector<at::Tensor> tensors_;

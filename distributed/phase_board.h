@@ -1,16 +1,27 @@
-// What a rank is doing at this moment, for the others to know should it fall silent.
+// What a rank is doing at this moment, for the others to know should it fall silent, and how long
+// it has been doing what.
 //
 // The training loop writes its phase here, the collectives write when they begin and end to wait
-// for other ranks, and the watchdog reads it and sends it around.
+// for other ranks; the watchdog reads the phase and sends it around, the loop takes the times to
+// compare them between ranks.
 #ifndef LANGEVIN_DISTRIBUTED_PHASE_BOARD_H_
 #define LANGEVIN_DISTRIBUTED_PHASE_BOARD_H_
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace langevin::distributed {
+
+// Seconds spent in one phase.
+struct PhaseTime {
+  std::string phase;
+  double busy_s = 0;
+  double waiting_s = 0;  // For other ranks, in a collective.
+};
 
 // Any thread may make any call.
 class PhaseBoard {
@@ -18,38 +29,38 @@ class PhaseBoard {
   struct Snapshot {
     std::string phase = "start";
     int64_t images_seen = 0;
-    bool waiting = false;  // For other ranks, in a collective.
-    uint64_t waits = 0;    // How often waiting has begun: tells one wait from the next.
   };
+  using Hook = std::function<void(std::string_view phase, int64_t images_seen)>;
 
-  void SetPhase(std::string_view phase, int64_t images_seen) {
-    const std::lock_guard lock(mutex_);
-    phase_ = phase;
-    images_seen_ = images_seen;
-  }
+  // `clock` gives seconds; empty: MonotonicSeconds.
+  explicit PhaseBoard(std::function<double()> clock = {});
 
-  void BeginWait() {
-    const std::lock_guard lock(mutex_);
-    ++waits_;
-    ++waiting_;
-  }
+  void SetPhase(std::string_view phase, int64_t images_seen);
+  Snapshot Read() const;
 
-  void EndWait() {
-    const std::lock_guard lock(mutex_);
-    --waiting_;
-  }
+  void BeginWait();
+  void EndWait();
 
-  Snapshot Read() const {
-    const std::lock_guard lock(mutex_);
-    return {phase_, images_seen_, waiting_ > 0, waits_};
-  }
+  // The time since the last call (or since the beginning), by phase, in the order in which the
+  // phases first came.
+  std::vector<PhaseTime> TakeTimes();
+
+  // `hook` is called at the end of every SetPhase, by its thread, and may throw: how tests make a
+  // rank come to grief in a phase. Before other threads use the board.
+  void SetHook(Hook hook) { hook_ = std::move(hook); }
 
  private:
+  // Books the time since the last call. Requires mutex_.
+  void Book();
+  PhaseTime& TimeOf(const std::string& phase);
+
+  const std::function<double()> clock_;
+  Hook hook_;
   mutable std::mutex mutex_;
-  std::string phase_ = "start";
-  int64_t images_seen_ = 0;
-  int waiting_ = 0;  // Threads that wait.
-  uint64_t waits_ = 0;
+  Snapshot now_;
+  int waiting_ = 0;       // Threads that wait.
+  double booked_to_ = 0;  // On the clock.
+  std::vector<PhaseTime> times_;
 };
 
 // Says on `board` that this thread waits for other ranks, while it lives. No board: nothing.

@@ -33,6 +33,8 @@ absl::Status CatchTorchErrors(const char* what, Function&& function) {
     return absl::InternalError(absl::StrCat(what, ": ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat(what, ": ", error.what()));
+  } catch (...) {
+    return absl::InternalError(absl::StrCat(what, ": an exception of unknown type"));
   }
 }
 

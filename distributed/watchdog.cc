@@ -22,16 +22,19 @@ std::vector<int> PeersOf(int rank, int size, int largest_mesh) {
 }  // namespace
 
 Watchdog::Watchdog(std::unique_ptr<HeartbeatTransport> transport, std::shared_ptr<PhaseBoard> board,
-                   Options options, std::function<void(const std::string&)> on_missing)
+                   std::shared_ptr<FlightRecorder> recorder, Options options,
+                   std::function<void(const std::string&)> on_missing)
     : transport_(std::move(transport)),
       board_(std::move(board)),
+      recorder_(std::move(recorder)),
       options_(options),
       on_missing_(std::move(on_missing)),
       peers_(PeersOf(transport_->rank(), transport_->size(), kLargestMesh)),
       detector_(transport_->rank(), transport_->size(), peers_,
                 /*sees_all=*/static_cast<int>(peers_.size()) + 1 == transport_->size(),
-                options_.timeout_seconds, /*now=*/0),
-      goodbye_sent_(transport_->size()) {}
+                options_.deadlines, /*now=*/0),
+      goodbye_sent_(transport_->size()),
+      deadlines_(options_.deadlines) {}
 
 Watchdog::~Watchdog() {
   {
@@ -46,6 +49,11 @@ void Watchdog::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
+void Watchdog::SetDeadlines(Deadlines deadlines) {
+  const std::lock_guard lock(mutex_);
+  deadlines_ = deadlines;
+}
+
 absl::Status Watchdog::Stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -57,20 +65,32 @@ absl::Status Watchdog::Stop() {
   return failed_ ? absl::UnavailableError("a rank is missing") : absl::OkStatus();
 }
 
-void Watchdog::SendTo(int peer, bool leaving) {
+void Watchdog::SendTo(int peer, Heartbeat own) {
   if (goodbye_sent_[peer]) return;
   // Also to a peer that has said goodbye: until it has ours, it watches this rank as before.
-  const bool sent =
-      transport_->Send(peer, {transport_->rank(), board_->Read(), /*goodbye=*/leaving});
-  goodbye_sent_[peer] = sent && leaving;
+  const bool sent = transport_->Send(peer, own);
+  goodbye_sent_[peer] = sent && own.goodbye;
+}
+
+std::optional<std::string> Watchdog::Judge(const std::vector<Heartbeat>& received) {
+  for (const Heartbeat& heartbeat : received) {
+    // What another rank has found ends the run: all say so while there is time.
+    if (!heartbeat.alarm.empty()) return heartbeat.alarm;
+  }
+  return detector_.Check(observed_seconds_);
 }
 
 bool Watchdog::Tick(double now) {
-  bool leaving = false;
+  Heartbeat own{.rank = transport_->rank(),
+                .state = board_->Read(),
+                .collectives = recorder_->Summarize(),
+                .goodbye = false,
+                .alarm = {}};
   {
     const std::lock_guard lock(mutex_);
     if (quit_ || failed_) return false;
-    leaving = leaving_;
+    own.goodbye = leaving_;
+    detector_.SetDeadlines(deadlines_);
   }
   // A process that was stopped for a while (a suspended job, a debugger) has heard nobody, but not
   // because they were silent: that time does not count.
@@ -79,25 +99,25 @@ bool Watchdog::Tick(double now) {
   }
   last_tick_ = now;
 
-  for (const int peer : peers_) SendTo(peer, leaving);
-  detector_.Hear({transport_->rank(), board_->Read(), false}, observed_seconds_);
-  for (const Heartbeat& heartbeat : transport_->Receive()) {
-    detector_.Hear(heartbeat, observed_seconds_);
-  }
+  for (const int peer : peers_) SendTo(peer, own);
+  detector_.Hear(own, observed_seconds_);
+  const std::vector<Heartbeat> received = transport_->Receive();
+  for (const Heartbeat& heartbeat : received) detector_.Hear(heartbeat, observed_seconds_);
 
   const bool all_told =
       std::all_of(peers_.begin(), peers_.end(), [&](int peer) { return goodbye_sent_[peer]; });
-  if (leaving && all_told && detector_.AllGone() && transport_->AllSent()) return false;
+  if (own.goodbye && all_told && detector_.AllGone() && transport_->AllSent()) return false;
 
-  if (const std::optional<std::string> message = detector_.Check(observed_seconds_)) {
-    {
-      const std::lock_guard lock(mutex_);
-      failed_ = true;
-    }
-    on_missing_(*message);
-    return false;
+  const std::optional<std::string> message = Judge(received);
+  if (!message.has_value()) return true;
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
   }
-  return true;
+  own.alarm = *message;
+  for (const int peer : peers_) SendTo(peer, own);
+  on_missing_(*message);
+  return false;
 }
 
 void Watchdog::Run() {

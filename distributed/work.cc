@@ -12,6 +12,7 @@ class Finished : public Work {
  public:
   explicit Finished(absl::Status status) : status_(std::move(status)) {}
   absl::Status Wait() override { return status_; }
+  Progress Poll() override { return Progress::kEnded; }
 
  private:
   absl::Status status_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,7 +14,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/exit_code.h"
+#include "core/base/file_system.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "distributed/local_communicator.h"
@@ -21,8 +25,10 @@
 #include "distributed/mpi_control.h"
 #include "distributed/mpi_heartbeat.h"
 #include "distributed/mpi_status.h"
+#include "distributed/recording_communicator.h"
 #include "distributed/watchdog.h"
 #include "launch/deadline.h"
+#include "launch/fault_injection.h"
 #ifdef LANGEVIN_CUDA
 #include "distributed/nccl_communicator.h"
 #endif
@@ -36,10 +42,14 @@ constexpr int kCommunicationExit = static_cast<int>(ExitCode::kCommunication);
 
 // How long a rank that fails waits before it ends the others, who may be about to say more.
 constexpr std::chrono::milliseconds kLastWords{1000};
-// How long MPI_Abort may take.
-constexpr double kAbortSeconds = 5;
+// How long it may take to end this process once that is decided: its last words and MPI_Abort.
+constexpr double kAbortSeconds = 6;
 // The watchdog, which can name the missing rank, acts before the communicator's own time limit.
 constexpr double kWatchdogLeadSeconds = 10;
+// After a collective has failed: beyond the time in which a missing rank is found by its silence.
+constexpr double kVerdictSeconds = 2;
+// Of the flight record, in the log; all of it is in the run folder.
+constexpr size_t kCollectivesInLog = 16;
 
 cpu_set_t AffinityMask() {
   cpu_set_t mask;
@@ -58,17 +68,16 @@ std::string HostName() {
 
 absl::StatusOr<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(const Options& options) {
   std::unique_ptr<MpiRuntime> runtime(new MpiRuntime);
-  runtime->environment_ = ReadLaunchEnvironment();
-  runtime->start_seconds_ = options.start_seconds;
-  runtime->host_name_ = HostName();
-  const cpu_set_t mask = AffinityMask();
-  runtime->cores_ = CPU_COUNT(&mask);
-  if (!runtime->environment_.has_launcher()) {
-    LANGEVIN_RETURN_IF_ERROR(CheckWorld(runtime->environment_, 1, options.purpose));
+  LANGEVIN_RETURN_IF_ERROR(runtime->ReadEnvironment(options));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::optional<Fault> fault, ReadFault());
+  if (runtime->environment_.has_launcher()) {
+    LANGEVIN_RETURN_IF_ERROR(runtime->InitializeMpi());
+  } else {
     runtime->single_control_ = distributed::MakeSingleProcessControl(runtime->board_);
-    return runtime;
   }
-  LANGEVIN_RETURN_IF_ERROR(runtime->InitializeMpi(options));
+  if (fault.has_value() && fault->rank == runtime->rank_) {
+    runtime->board_->SetHook(MakeFaultHook(*fault));
+  }
   if (absl::Status world = CheckWorld(runtime->environment_, runtime->size_, options.purpose);
       !world.ok()) {
     runtime->Shutdown().IgnoreError();  // Alone, so nobody is kept waiting.
@@ -77,21 +86,37 @@ absl::StatusOr<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(const Options& opt
   return runtime;
 }
 
-absl::Status MpiRuntime::InitializeMpi(const Options& options) {
-  {
-    const Deadline deadline(
-        options.start_seconds,
-        absl::StrFormat("MPI did not start within %g s on %s; check that all nodes reach each "
-                        "other and that mpirun does not run inside srun",
-                        options.start_seconds, host_name_),
-        kCommunicationExit);
-    int provided = 0;
-    LANGEVIN_RETURN_IF_ERROR(MpiStatus(
-        MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread"));
-    if (provided < MPI_THREAD_MULTIPLE) {
-      return absl::UnavailableError(
-          "this MPI was built without MPI_THREAD_MULTIPLE; use Debian's Open MPI 4.1 or later");
+absl::Status MpiRuntime::ReadEnvironment(const Options& options) {
+  environment_ = ReadLaunchEnvironment();
+  host_name_ = HostName();
+  const cpu_set_t mask = AffinityMask();
+  cores_ = CPU_COUNT(&mask);
+  if (options.start_seconds > 0) {
+    start_seconds_ = options.start_seconds;
+  } else if (const char* text = std::getenv("LANGEVIN_START_SECONDS"); text != nullptr) {
+    if (!absl::SimpleAtod(text, &start_seconds_) || !(start_seconds_ > 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("LANGEVIN_START_SECONDS=", text, ": must be a number above 0"));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MpiRuntime::InitializeMpi() {
+  const Deadline deadline(
+      start_seconds_,
+      absl::StrFormat(
+          "MPI did not start within %g s on %s; check that all nodes reach each other "
+          "and that mpirun does not run inside srun; if starting takes longer here, set "
+          "LANGEVIN_START_SECONDS",
+          start_seconds_, host_name_),
+      kCommunicationExit);
+  int provided = 0;
+  LANGEVIN_RETURN_IF_ERROR(MpiStatus(
+      MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread"));
+  if (provided < MPI_THREAD_MULTIPLE) {
+    return absl::UnavailableError(
+        "this MPI was built without MPI_THREAD_MULTIPLE; use Debian's Open MPI 4.1 or later");
   }
   uses_mpi_ = true;
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -99,8 +124,9 @@ absl::Status MpiRuntime::InitializeMpi(const Options& options) {
   MPI_Comm_size(MPI_COMM_WORLD, &size_);
   SetLogRank(rank_, size_);
   LANGEVIN_RETURN_IF_ERROR(FindLocalRanks());
-  LANGEVIN_ASSIGN_OR_RETURN(mpi_control_, distributed::MpiControl::Create(MPI_COMM_WORLD, board_));
-  return absl::OkStatus();
+  LANGEVIN_ASSIGN_OR_RETURN(mpi_control_,
+                            distributed::MpiControl::Create(MPI_COMM_WORLD, board_, recorder_));
+  return StartWatchdog();
 }
 
 absl::Status MpiRuntime::FindLocalRanks() {
@@ -142,6 +168,19 @@ distributed::ControlChannel& MpiRuntime::control() {
 
 absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeCommunicator(
     CommunicatorKind kind, bool on_device, double timeout_seconds) {
+  absl::StatusOr<std::unique_ptr<distributed::Communicator>> backend = absl::UnknownError("");
+  {
+    // What backends exchange while they are made is theirs, but a rank may not come to it.
+    distributed::ScopedCollective record(recorder_.get(), board_.get(), "make_communicator", 0);
+    backend = MakeBackend(kind, on_device, timeout_seconds + kWatchdogLeadSeconds);
+    if (!backend.ok()) record.Fail();
+  }
+  LANGEVIN_RETURN_IF_ERROR(backend.status());
+  return distributed::MakeRecordingCommunicator(*std::move(backend), recorder_, board_);
+}
+
+absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeBackend(
+    CommunicatorKind kind, bool on_device, double timeout_seconds) {
   if (kind == CommunicatorKind::kNccl && !on_device) {
     return absl::FailedPreconditionError(
         "distributed.backend NCCL exchanges tensors between GPUs, and this run is on the CPU; "
@@ -158,7 +197,7 @@ absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeCommu
     options.rank = rank_;
     options.size = size_;
     options.device_index = local_rank_;
-    options.timeout_seconds = timeout_seconds + kWatchdogLeadSeconds;
+    options.timeout_seconds = timeout_seconds;
     options.broadcast = [this](const std::string& text) -> absl::StatusOr<std::string> {
       LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> all, control().AllGather(text));
       return all[0];
@@ -173,27 +212,60 @@ absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeCommu
   if (!uses_mpi_) {
     return distributed::LocalGroup(1, timeout_seconds).MakeCommunicator(0);
   }
-  return distributed::MpiCommunicator::Create(MPI_COMM_WORLD,
-                                              {timeout_seconds + kWatchdogLeadSeconds, board_});
+  return distributed::MpiCommunicator::Create(MPI_COMM_WORLD, {timeout_seconds});
 }
 
-absl::Status MpiRuntime::StartWatchdog(double timeout_seconds) {
-  if (size_ == 1 || watchdog_ != nullptr) return absl::OkStatus();
+absl::Status MpiRuntime::StartWatchdog() {
+  if (size_ == 1) return absl::OkStatus();
   LANGEVIN_ASSIGN_OR_RETURN(heartbeat_comm_, distributed::DuplicateMpiComm(MPI_COMM_WORLD));
+  distributed::Watchdog::Options options;
+  options.deadlines = {start_seconds_, start_seconds_};
+  silence_seconds_ = start_seconds_;
   watchdog_ = std::make_unique<distributed::Watchdog>(
-      std::make_unique<distributed::MpiHeartbeatTransport>(heartbeat_comm_), board_,
-      distributed::Watchdog::Options{timeout_seconds}, [this](const std::string& message) {
+      std::make_unique<distributed::MpiHeartbeatTransport>(heartbeat_comm_), board_, recorder_,
+      options, [this](const std::string& message) {
         LogError("%s", message);
-        AbortAll(kCommunicationExit);
+        AbortAll(kCommunicationExit, [&] { TellCollectives(message); });
       });
   watchdog_->Start();
   return absl::OkStatus();
 }
 
-void MpiRuntime::AbortAll(int exit_code) {
-  std::this_thread::sleep_for(kLastWords);
-  // MPI_Abort itself may hang where the network is gone.
+void MpiRuntime::SetDeadlines(double silence_seconds, double collective_seconds) {
+  if (watchdog_ == nullptr) return;
+  silence_seconds_ = silence_seconds;
+  watchdog_->SetDeadlines({silence_seconds, collective_seconds});
+}
+
+void MpiRuntime::SetFlightFolder(const std::string& folder) {
+  const std::lock_guard lock(flight_mutex_);
+  flight_folder_ = folder;
+}
+
+void MpiRuntime::TellCollectives(const std::string& reason) {
+  LogWarning("%s", recorder_->Describe(kCollectivesInLog));
+  std::string folder;
+  {
+    const std::lock_guard lock(flight_mutex_);
+    folder = flight_folder_;
+  }
+  if (folder.empty()) return;
+  const std::string path = JoinPath(folder, absl::StrFormat("flight-rank-%05d.txt", rank_));
+  const absl::Time now = absl::Now();
+  const std::string text =
+      absl::StrFormat("rank %d of %d on %s, process %d, at %s\n%s\n%s\n", rank_, size_, host_name_,
+                      getpid(), absl::FormatTime(absl::RFC3339_sec, now, absl::UTCTimeZone()),
+                      reason, recorder_->Describe(distributed::FlightRecorder::kCapacity));
+  if (const absl::Status written = PosixFileSystem().WriteFile(path, text); !written.ok()) {
+    LogWarning("%s", std::string(written.message()));
+  }
+}
+
+void MpiRuntime::AbortAll(int exit_code, const std::function<void()>& last_words) {
+  // The disk may hang, and so may MPI_Abort where the network is gone.
   const Deadline deadline(kAbortSeconds, "", exit_code);
+  if (last_words) last_words();
+  std::this_thread::sleep_for(kLastWords);
   MPI_Abort(MPI_COMM_WORLD, exit_code);
   _exit(exit_code);
 }
@@ -201,7 +273,15 @@ void MpiRuntime::AbortAll(int exit_code) {
 int MpiRuntime::Finish(const absl::Status& status) {
   const int exit_code = static_cast<int>(ExitCodeFor(status));
   const bool is_clean = status.ok() || absl::IsCancelled(status);
-  if (!is_clean && size_ > 1 && !finalized_) AbortAll(exit_code);
+  if (!is_clean && size_ > 1 && !finalized_) {
+    // A connection breaks before its silence shows which rank is gone. The watchdog, which will
+    // know, then ends the process.
+    if (exit_code == kCommunicationExit && recorder_->Summarize().failed > 0) {
+      std::this_thread::sleep_for(
+          std::chrono::duration<double>(silence_seconds_ + kVerdictSeconds));
+    }
+    AbortAll(exit_code);
+  }
   if (const absl::Status end = Shutdown(); !end.ok()) {
     LogError("%s", std::string(end.message()));
     if (size_ > 1) AbortAll(kCommunicationExit);

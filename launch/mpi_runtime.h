@@ -7,13 +7,17 @@
 
 #include <mpi.h>
 
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "distributed/communicator.h"
 #include "distributed/control.h"
+#include "distributed/flight_recorder.h"
 #include "distributed/phase_board.h"
 #include "launch/launch_environment.h"
 
@@ -32,13 +36,17 @@ class MpiRuntime {
  public:
   struct Options {
     Purpose purpose = Purpose::kTool;
-    // How long MPI_Init and MPI_Finalize may take before this process ends with exit code 5. Known
-    // before the config is read, hence not distributed.timeout_seconds.
-    double start_seconds = 60;
+    // How long MPI_Init and MPI_Finalize may take before this process ends with exit code 5, and
+    // the deadlines until SetDeadlines. Known before the config is read, hence not
+    // distributed.timeout_seconds. 0: LANGEVIN_START_SECONDS, or 60.
+    double start_seconds = 0;
   };
 
   // Initialises MPI (MPI_THREAD_MULTIPLE) if mpirun, or srun with PMIx, started this process; else
-  // it is a world of one. Tells the log its rank. Unavailable: see CheckWorld.
+  // it is a world of one. Tells the log its rank. From here on the ranks watch each other: when one
+  // is missing or a collective takes too long (distributed/missing_rank_detector.h), each says
+  // which, shows its last collectives, and ends the process with exit code 5, and the world as far
+  // as MPI can. Unavailable: see CheckWorld. InvalidArgument: a variable of the environment.
   static absl::StatusOr<std::unique_ptr<MpiRuntime>> Start(const Options& options);
   // Without Finish or Shutdown, MPI is left as it is.
   ~MpiRuntime();
@@ -66,10 +74,12 @@ class MpiRuntime {
   absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeCommunicator(
       CommunicatorKind kind, bool on_device, double timeout_seconds);
 
-  // From now on the others are watched: when one is missing for `timeout_seconds`, this says which
-  // and ends the process with exit code 5, and the world as far as MPI can. Once; all ranks
-  // together. Nothing happens in a world of one.
-  absl::Status StartWatchdog(double timeout_seconds);
+  // How long, from now on, a rank may be silent and a collective may be under way.
+  void SetDeadlines(double silence_seconds, double collective_seconds);
+
+  // The run folder, once it is there: takes the flight record of a rank that ends because another
+  // is missing, as flight-rank-00002.txt.
+  void SetFlightFolder(const std::string& folder);
 
   // Ends this rank's part in the world and returns the exit code for main to return. After OK and
   // Cancelled (stopped early, on all ranks alike): an ordered Shutdown. After an error in a world
@@ -82,10 +92,17 @@ class MpiRuntime {
 
  private:
   MpiRuntime() = default;
-  absl::Status InitializeMpi(const Options& options);
+  absl::Status ReadEnvironment(const Options& options);
+  absl::Status InitializeMpi();
   absl::Status FindLocalRanks();
-  // Ends the process, and the others if MPI can.
-  [[noreturn]] void AbortAll(int exit_code);
+  absl::Status StartWatchdog();
+  absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeBackend(CommunicatorKind kind,
+                                                                         bool on_device,
+                                                                         double timeout_seconds);
+  // The newest collectives to the log, all that are recorded to the flight folder.
+  void TellCollectives(const std::string& reason);
+  // Ends the process, and the others if MPI can. `last_words` is run first and may hang.
+  [[noreturn]] void AbortAll(int exit_code, const std::function<void()>& last_words = {});
 
   LaunchEnvironment environment_;
   double start_seconds_ = 60;
@@ -99,10 +116,15 @@ class MpiRuntime {
   int ranks_on_cores_ = 1;  // That may run on any of these.
   std::string host_name_;
   std::shared_ptr<distributed::PhaseBoard> board_ = std::make_shared<distributed::PhaseBoard>();
+  std::shared_ptr<distributed::FlightRecorder> recorder_ =
+      std::make_shared<distributed::FlightRecorder>(board_);
   std::unique_ptr<distributed::ControlChannel> single_control_;  // Without MPI.
   std::unique_ptr<distributed::MpiControl> mpi_control_;
   MPI_Comm heartbeat_comm_ = MPI_COMM_NULL;
-  std::unique_ptr<distributed::Watchdog> watchdog_;
+  std::mutex flight_mutex_;
+  std::string flight_folder_;                        // Guarded by flight_mutex_.
+  std::atomic<double> silence_seconds_ = 60;         // As the watchdog was told.
+  std::unique_ptr<distributed::Watchdog> watchdog_;  // Last: its thread uses the above.
 };
 
 }  // namespace langevin::launch

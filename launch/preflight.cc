@@ -49,7 +49,6 @@ absl::Status RunPreflight(const PreflightFlags& flags) {
   MpiRuntime::Options options;
   options.purpose = Purpose::kPreflight;
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<MpiRuntime> runtime, MpiRuntime::Start(options));
-  LANGEVIN_RETURN_IF_ERROR(runtime->StartWatchdog(options.start_seconds));
   const absl::StatusOr<std::vector<Finding>> findings = Examine(*runtime, flags);
   // Of many processes that are each alone, one speaks.
   const bool speaks =

@@ -31,7 +31,10 @@ absl::Status RunOnRanks(launch::Purpose purpose,
                         const std::function<absl::Status(launch::MpiRuntime&)>& body) {
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<launch::MpiRuntime> runtime,
                             launch::MpiRuntime::Start({.purpose = purpose}));
-  absl::Status status = distributed::CatchTorchErrors("this rank", [&] { return body(*runtime); });
+  absl::Status status = distributed::CatchTorchErrors("this rank", [&] {
+    runtime->control().SetPhase("start", 0);
+    return body(*runtime);
+  });
   if (!status.ok() && !distributed::IsReported(status)) {
     if (absl::IsCancelled(status)) {
       LogInfo("%s", std::string(status.message()));

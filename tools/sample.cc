@@ -27,6 +27,10 @@ namespace {
 
 constexpr int64_t kDefaultSteps = 50;
 
+// How long a rank may be silent, and how long one may wait for another that is alive.
+constexpr double kSilenceSeconds = 60;
+constexpr double kLongestShareSeconds = 24 * 3600;
+
 struct SampleOptions {
   std::string model;
   std::string output;
@@ -168,10 +172,12 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
   }();
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), ready));
 
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<distributed::Communicator> communicator,
-      runtime.MakeCommunicator(launch::CommunicatorKind::kAuto, device.is_cuda(),
-                               /*timeout_seconds=*/3600));
+  // Each rank draws its whole share before it meets the others, and some end much sooner.
+  runtime.SetDeadlines(kSilenceSeconds, kLongestShareSeconds);
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<distributed::Communicator> communicator,
+                            runtime.MakeCommunicator(launch::CommunicatorKind::kAuto,
+                                                     device.is_cuda(), kLongestShareSeconds));
+  runtime.control().SetPhase("sample", 0);
   const double begin = MonotonicSeconds();
   LANGEVIN_ASSIGN_OR_RETURN(
       const at::Tensor samples,

@@ -247,11 +247,13 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   absl::Status opened;
   if (runtime.rank() == 0) opened = train::OpenRunFolder(file_system, options.output, plan.config);
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, opened));
-  LANGEVIN_RETURN_IF_ERROR(runtime.StartWatchdog(distribution.timeout_seconds));
+  runtime.SetDeadlines(distribution.timeout_seconds, distribution.timeout_seconds);
+  runtime.SetFlightFolder(options.output);
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::unique_ptr<distributed::Communicator> communicator,
       runtime.MakeCommunicator(CommunicatorKindFor(distribution.backend), device.is_cuda(),
                                distribution.timeout_seconds));
+  control.SetPhase("resume", 0);
   LANGEVIN_ASSIGN_OR_RETURN(Start start,
                             FindStart(file_system, options, plan, control, device, *communicator));
   const absl::Status trained =

@@ -17,12 +17,14 @@ absl::StatusOr<MetricsFile> MetricsFile::Open(FileSystem& file_system, const std
 }
 
 absl::Status MetricsFile::Append(const LogPoint& point, double unix_time) {
-  return file_->Append(absl::StrFormat(
-      "{\"images_seen\":%d,\"loss\":%s,\"gradient_norm\":%s,\"learning_rate\":%s,"
-      "\"images_per_s\":%s,\"loader_wait_share\":%s,\"elapsed_s\":%s,\"time\":%.3f}\n",
-      point.images_seen, JsonNumber(point.loss), JsonNumber(point.gradient_norm),
-      JsonNumber(point.learning_rate), JsonNumber(point.images_per_s),
-      JsonNumber(point.loader_wait_share), JsonNumber(point.elapsed_s), unix_time));
+  return file_->Append(
+      absl::StrFormat("{\"images_seen\":%d,\"loss\":%s,\"gradient_norm\":%s,\"learning_rate\":%s,"
+                      "\"images_per_s\":%s,\"loader_wait_share\":%s,\"rank_spread\":%s,"
+                      "\"elapsed_s\":%s,\"time\":%.3f}\n",
+                      point.images_seen, JsonNumber(point.loss), JsonNumber(point.gradient_norm),
+                      JsonNumber(point.learning_rate), JsonNumber(point.images_per_s),
+                      JsonNumber(point.loader_wait_share), JsonNumber(point.rank_spread),
+                      JsonNumber(point.elapsed_s), unix_time));
 }
 
 absl::StatusOr<std::vector<LogPoint>> ReadMetrics(FileSystem& file_system,
@@ -44,6 +46,7 @@ absl::StatusOr<std::vector<LogPoint>> ReadMetrics(FileSystem& file_system,
                       .learning_rate = number("learning_rate"),
                       .images_per_s = number("images_per_s"),
                       .loader_wait_share = number("loader_wait_share"),
+                      .rank_spread = number("rank_spread"),
                       .elapsed_s = number("elapsed_s")});
   }
   return points;

@@ -68,7 +68,8 @@ class RunMonitorImpl : public RunMonitor {
                                                   {"gradient_norm", point.gradient_norm},
                                                   {"learning_rate", point.learning_rate},
                                                   {"images_per_s", point.images_per_s},
-                                                  {"loader_wait_share", point.loader_wait_share}}));
+                                                  {"loader_wait_share", point.loader_wait_share},
+                                                  {"rank_spread", point.rank_spread}}));
   }
 
   void Samples(int64_t images_seen, const ImageBatch& images) override {

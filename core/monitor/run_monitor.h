@@ -27,6 +27,7 @@ struct LogPoint {
   double learning_rate = 0;
   double images_per_s = 0;
   double loader_wait_share = 0;  // Of the time since the last point, in [0, 1].
+  double rank_spread = 1;        // Busy time of the slowest rank, over the median of all.
   double elapsed_s = 0;          // Of this process.
 };
 

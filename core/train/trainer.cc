@@ -16,6 +16,7 @@
 #include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
 #include "core/train/weight_update.h"
+#include "distributed/agreement.h"
 
 namespace langevin::train {
 namespace {
@@ -68,7 +69,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
     LANGEVIN_RETURN_IF_ERROR(UpdateWeights(gradient_sum, loss));
     state_.images_seen += plan_.global_batch;
 
-    LogIfDue();
+    LANGEVIN_RETURN_IF_ERROR(LogIfDue());
     LANGEVIN_RETURN_IF_ERROR(DrawSamplesIfDue());
     LANGEVIN_ASSIGN_OR_RETURN(const StepFlags flags, AgreeOnFlags());
     const bool finished = state_.images_seen >= config_.train.total_images;
@@ -161,18 +162,25 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
   return train::UpdateWeights(environment_.communicator, step, gradient_sum, state_);
 }
 
-void Trainer::LogIfDue() {
+absl::Status Trainer::LogIfDue() {
   if (!first_step_told_) {
     LogInfo("first step finished %s after the program's start",
             FormatDuration(SecondsSinceProcessStart()));
     first_step_told_ = true;
   }
   const int64_t interval = config_.monitor.log_every_images;
-  if (!IsDue(interval) && state_.images_seen < config_.train.total_images) return;
+  if (!IsDue(interval) && state_.images_seen < config_.train.total_images) {
+    return absl::OkStatus();
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const distributed::PaceReport pace,
+                            distributed::ComparePaces(environment_.control, stragglers_));
   const double now = MonotonicSeconds();
   const double seconds = std::max(now - last_log_time_, 1e-9);
   const double waited = loader_->seconds_waited();
   if (environment_.monitor != nullptr) {
+    if (!pace.warning.empty()) {
+      LogWarning("images_seen %d: %s", state_.images_seen, pace.warning);
+    }
     environment_.monitor->Log(
         {.images_seen = state_.images_seen,
          .loss = mean_.loss(),
@@ -181,12 +189,14 @@ void Trainer::LogIfDue() {
                                                 config_.train.total_images),
          .images_per_s = static_cast<double>(state_.images_seen - last_log_images_) / seconds,
          .loader_wait_share = std::clamp((waited - last_log_wait_) / seconds, 0.0, 1.0),
+         .rank_spread = pace.spread,
          .elapsed_s = now - start_time_});
   }
   mean_ = {};
   last_log_time_ = now;
   last_log_images_ = state_.images_seen;
   last_log_wait_ = waited;
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::DrawSamplesIfDue() {
@@ -258,7 +268,9 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
                        model::ViewsOf(tensors), config_.checkpoint.keep);
   last_checkpoint_time_ = MonotonicSeconds();
   if (!saved.ok()) {
-    if (must_succeed || IsCommunicationError(saved)) return saved;
+    if (IsCommunicationError(saved)) return saved;
+    // All ranks have the same error: one tells it.
+    if (must_succeed) return plan_.rank == 0 ? saved : distributed::MarkReported(saved);
     if (environment_.monitor != nullptr) {
       LogWarning("images_seen %d: no checkpoint: %s; training goes on and tries again later",
                  state_.images_seen, std::string(saved.message()));

@@ -22,6 +22,7 @@
 #include "data/loader.h"
 #include "distributed/communicator.h"
 #include "distributed/control.h"
+#include "distributed/stragglers.h"
 
 namespace langevin::train {
 
@@ -61,7 +62,7 @@ class Trainer {
   absl::StatusOr<double> MeanLoss();
   absl::Status UpdateWeights(const at::Tensor& gradient_sum, double loss);
   absl::StatusOr<StepFlags> AgreeOnFlags();
-  void LogIfDue();
+  absl::Status LogIfDue();
   absl::Status DrawSamplesIfDue();
   absl::Status SaveCheckpoint(bool must_succeed);
 
@@ -84,6 +85,7 @@ class Trainer {
   int64_t last_log_images_ = 0;
   double last_log_wait_ = 0;
   bool first_step_told_ = false;
+  distributed::StragglerDetector stragglers_;
 };
 
 }  // namespace langevin::train

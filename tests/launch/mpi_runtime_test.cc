@@ -18,7 +18,7 @@ TEST(MpiRuntimeTest, AWorldOfOneNeedsNoMpi) {
   ASSERT_TRUE(runtime.ok()) << runtime.status();
   EXPECT_FALSE((*runtime)->uses_mpi());
   EXPECT_EQ((*runtime)->size(), 1);
-  EXPECT_TRUE((*runtime)->StartWatchdog(1).ok());
+  (*runtime)->SetDeadlines(1, 1);
   const auto communicator = (*runtime)->MakeCommunicator(CommunicatorKind::kAuto, false, 5);
   ASSERT_TRUE(communicator.ok()) << communicator.status();
   EXPECT_EQ((*communicator)->backend_name(), "local");

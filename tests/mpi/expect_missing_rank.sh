@@ -26,6 +26,7 @@ case $how in
   stop | sleep)
     expect_code 5
     expect_text "$missing"
+    for rank in 0 1 3; do expect_text "rank $rank: .* collectives: .* under way"; done
     ;;
   kill) # mpirun may be faster than the deadline; then its own line names the rank.
     [ "$code" -ne 0 ] || fail 'exit code should not be 0'

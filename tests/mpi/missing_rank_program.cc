@@ -34,7 +34,7 @@ absl::Status ComeToGrief(const std::string& how) {
 }
 
 absl::Status Train(launch::MpiRuntime& runtime, int unlucky_rank, const std::string& how) {
-  LANGEVIN_RETURN_IF_ERROR(runtime.StartWatchdog(kTimeout));
+  runtime.SetDeadlines(kTimeout, kTimeout);
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::unique_ptr<distributed::Communicator> communicator,
       runtime.MakeCommunicator(launch::CommunicatorKind::kAuto, /*on_device=*/false, kTimeout));

@@ -8,6 +8,7 @@
 #include "ATen/ops/equal.h"
 #include "ATen/ops/sin.h"
 #include "ATen/ops/zeros.h"
+#include "distributed/flight_recorder.h"
 #include "distributed/gradient_reducer.h"
 #include "distributed/mpi_control.h"
 #include "distributed/mpi_heartbeat.h"
@@ -64,7 +65,8 @@ TEST(MpiCommunicatorTest, TensorsThatDoNotFitAreRefused) {
 
 TEST(MpiControlTest, TextsAndFlagsReachAllRanks) {
   const auto board = std::make_shared<PhaseBoard>();
-  const auto control = MpiControl::Create(MPI_COMM_WORLD, board);
+  const auto recorder = std::make_shared<FlightRecorder>(board);
+  const auto control = MpiControl::Create(MPI_COMM_WORLD, board, recorder);
   ASSERT_TRUE(control.ok()) << control.status();
   MpiControl& channel = **control;
   const auto texts = channel.AllGather(std::string(channel.rank() * 1000, 'a' + channel.rank()));
@@ -81,8 +83,9 @@ TEST(MpiControlTest, TextsAndFlagsReachAllRanks) {
 
   channel.SetPhase("forward", 64);
   EXPECT_EQ(board->Read().phase, "forward");
-  EXPECT_FALSE(board->Read().waiting);
-  EXPECT_EQ(board->Read().waits, 2u) << "a text and a flag";
+  const FlightRecorder::Summary recorded = recorder->Summarize();
+  EXPECT_EQ(recorded.scheduled, 2u) << "a text and a flag";
+  EXPECT_EQ(recorded.under_way, 0u);
   EXPECT_TRUE(channel.Shutdown().ok());
 }
 
@@ -110,13 +113,49 @@ TEST(MpiGradientReducerTest, OrderedGivesTheBitsOfASingleRank) {
   EXPECT_TRUE(communicator->Shutdown().ok());
 }
 
+TEST(MpiHeartbeatTest, EverythingInAHeartbeatArrives) {
+  const auto comm = DuplicateMpiComm(MPI_COMM_WORLD);
+  ASSERT_TRUE(comm.ok());
+  MpiHeartbeatTransport transport(*comm);
+  const int rank = transport.rank();
+  const int size = transport.size();
+  const Heartbeat sent{.rank = rank,
+                       .state = {.phase = std::string(100, 'p'), .images_seen = 320},
+                       .collectives = {.scheduled = 5,
+                                       .under_way = 4,
+                                       .kind = "all_gather",
+                                       .bytes = 1 << 20,
+                                       .failed = 1,
+                                       .starting_up = false},
+                       .goodbye = true,
+                       .alarm = "rank 9 is missing"};
+  EXPECT_TRUE(transport.Send((rank + 1) % size, sent));
+  std::vector<Heartbeat> received;
+  while (received.empty()) received = transport.Receive();
+  EXPECT_EQ(received[0].rank, (rank + size - 1) % size);
+  EXPECT_EQ(received[0].state.phase, std::string(47, 'p')) << "cut";
+  EXPECT_EQ(received[0].state.images_seen, 320);
+  EXPECT_EQ(received[0].collectives.scheduled, 5u);
+  EXPECT_EQ(received[0].collectives.under_way, 4u);
+  EXPECT_EQ(received[0].collectives.kind, "all_gather");
+  EXPECT_EQ(received[0].collectives.bytes, 1 << 20);
+  EXPECT_EQ(received[0].collectives.failed, 1u);
+  EXPECT_FALSE(received[0].collectives.starting_up);
+  EXPECT_TRUE(received[0].goodbye);
+  EXPECT_EQ(received[0].alarm, "rank 9 is missing");
+  while (!transport.AllSent()) std::this_thread::yield();
+  MPI_Comm copy = *comm;
+  EXPECT_EQ(MPI_Comm_free(&copy), MPI_SUCCESS);
+}
+
 TEST(MpiWatchdogTest, RanksPartWithoutMissingEachOther) {
   const auto comm = DuplicateMpiComm(MPI_COMM_WORLD);
   ASSERT_TRUE(comm.ok());
   auto heartbeats = std::make_unique<MpiHeartbeatTransport>(*comm);
   const int rank = heartbeats->rank();
-  Watchdog watchdog(std::move(heartbeats), std::make_shared<PhaseBoard>(),
-                    Watchdog::Options{/*timeout_seconds=*/30, /*interval_seconds=*/0.02},
+  const auto board = std::make_shared<PhaseBoard>();
+  Watchdog watchdog(std::move(heartbeats), board, std::make_shared<FlightRecorder>(board),
+                    Watchdog::Options{.deadlines = {30, 30}, .interval_seconds = 0.02},
                     [](const std::string& message) { ADD_FAILURE() << message; });
   watchdog.Start();
   std::this_thread::sleep_for(std::chrono::milliseconds(100 + 100 * rank));
