@@ -21,7 +21,6 @@
 namespace langevin::configs {
 namespace {
 
-using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 

@@ -1,6 +1,7 @@
 // Loading of run configs: text, then overrides, then checks.
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -39,7 +40,7 @@ absl::Status Error(const Origins& origins, const RunConfigProblem& problem) {
 // What no default could stand for.
 std::optional<RunConfigProblem> FindMissing(const proto::RunConfig& config) {
   const auto missing = [](std::string field, std::string_view example) {
-    return RunConfigProblem{field,
+    return RunConfigProblem{std::move(field),
                             absl::StrFormat("is missing: it has no default; set it, for example to "
                                             "%s",
                                             example)};

@@ -42,7 +42,8 @@ std::string FormatDuration(double seconds) {
   if (seconds < 59.5) return absl::StrFormat("%.0f s", seconds);
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
-  if (whole < 48 * 3600) return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
+  if (whole < int64_t{48} * 3600)
+    return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
   return absl::StrFormat("%d d %d h", whole / 86400, whole / 3600 % 24);
 }
 

@@ -85,8 +85,9 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& value) override {
     if (state_ == State::kRoot) {
-      if (!names_.insert(value).second)
+      if (!names_.insert(value).second) {
         return Fail(absl::StrCat("names ", Quoted(value), " twice"));
+      }
       // One more for the metadata.
       if (names_.size() > kMaxTensors + 1) return Fail("names more than 65536 tensors");
       name_ = value;

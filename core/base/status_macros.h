@@ -22,9 +22,11 @@
 
 #define LANGEVIN_JOIN_(a, b) LANGEVIN_JOIN_EXPANDED_(a, b)
 #define LANGEVIN_JOIN_EXPANDED_(a, b) a##b
+// NOLINTBEGIN(bugprone-macro-parentheses): names and declarations cannot stand in parentheses.
 #define LANGEVIN_ASSIGN_OR_RETURN_(result, declaration, expression) \
   auto result = (expression);                                       \
   if (!result.ok()) return std::move(result).status();              \
   declaration = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // LANGEVIN_CORE_BASE_STATUS_MACROS_H_
