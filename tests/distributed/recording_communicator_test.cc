@@ -1,10 +1,15 @@
 #include "distributed/recording_communicator.h"
 
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "ATen/ops/ones.h"
+#include "ATen/ops/zeros.h"
 #include "distributed/collective_queue.h"
 #include "distributed/local_communicator.h"
 #include "gmock/gmock.h"
