@@ -63,18 +63,22 @@ std::optional<std::string> MissingRankDetector::FindSilent(double now) const {
   return message;
 }
 
+double MissingRankDetector::OverdueSeconds(const Rank& rank, double now) const {
+  const FlightRecorder::Summary& collectives = rank.last.collectives;
+  if (!rank.heard || collectives.under_way == 0) return 0;
+  const double limit = deadlines_.collective_seconds * (collectives.starting_up ? 2 : 1);
+  return now - rank.under_way_since - limit;
+}
+
 const MissingRankDetector::Rank* MissingRankDetector::FindOverdue(double now) const {
+  if (!sees_all_) {
+    return OverdueSeconds(ranks_[rank_], now) > kOthersSeconds ? &ranks_[rank_] : nullptr;
+  }
   const Rank* found = nullptr;
-  for (int rank = 0; rank < static_cast<int>(ranks_.size()); ++rank) {
-    if (!sees_all_ && rank != rank_) continue;
-    const Rank& one = ranks_[rank];
-    const FlightRecorder::Summary& collectives = one.last.collectives;
-    if (!one.heard || collectives.under_way == 0) continue;
-    double limit = deadlines_.collective_seconds * (collectives.starting_up ? 2 : 1);
-    if (!sees_all_) limit += kGraceSeconds;
-    if (now - one.under_way_since <= limit) continue;
-    if (found == nullptr || collectives.under_way < found->last.collectives.under_way) {
-      found = &one;
+  for (const Rank& rank : ranks_) {
+    if (OverdueSeconds(rank, now) <= 0) continue;
+    if (found == nullptr || rank.last.collectives.under_way < found->last.collectives.under_way) {
+      found = &rank;
     }
   }
   return found;
@@ -106,6 +110,7 @@ std::optional<std::string> MissingRankDetector::FindStuck(double now) const {
                                 ", phase ", last.state.phase));
   }
   if (absent.has_value()) return absent;
+  if (OverdueSeconds(*overdue, now) <= kSilenceShowsSeconds) return std::nullopt;
   if (differing.has_value()) {
     return absl::StrCat("the ranks have lost each other: ", *differing);
   }

@@ -30,7 +30,7 @@ class MissingRankDetector {
  public:
   // `peers` are the ranks whose heartbeats come here; `rank` is this one. With `sees_all` the peers
   // are all other ranks. Otherwise this rank leaves it to those that see all to judge collectives,
-  // and acts only if they have not, kGraceSeconds after a deadline of its own.
+  // and acts only if they have not, kOthersSeconds after a deadline of its own.
   MissingRankDetector(int rank, int size, const std::vector<int>& peers, bool sees_all,
                       Deadlines deadlines, double now);
 
@@ -50,7 +50,9 @@ class MissingRankDetector {
   bool AllGone() const;
 
  private:
-  static constexpr double kGraceSeconds = 5;
+  static constexpr double kOthersSeconds = 5;
+  // A collective that all have come to waits longer: if a rank died in it, its silence tells which.
+  static constexpr double kSilenceShowsSeconds = 2;
 
   struct Rank {
     bool is_peer = false;
@@ -63,6 +65,8 @@ class MissingRankDetector {
   std::string Describe(int rank) const;
   std::optional<std::string> FindSilent(double now) const;
   std::optional<std::string> FindStuck(double now) const;
+  // For how long the collective of a rank has been overdue; not above 0: it is not.
+  double OverdueSeconds(const Rank& rank, double now) const;
   // The rank whose collective is overdue; of several, that with the lowest number.
   const Rank* FindOverdue(double now) const;
 

@@ -42,6 +42,8 @@ constexpr int kCommunicationExit = static_cast<int>(ExitCode::kCommunication);
 
 // How long a rank that fails waits before it ends the others, who may be about to say more.
 constexpr std::chrono::milliseconds kLastWords{1000};
+// The same where a rank is missing, which all have to say: some hear of it a heartbeat later.
+constexpr std::chrono::milliseconds kLastWordsOfAll{2000};
 // How long it may take to end this process once that is decided: its last words and MPI_Abort.
 constexpr double kAbortSeconds = 6;
 // The watchdog, which can name the missing rank, acts before the communicator's own time limit.
@@ -265,7 +267,7 @@ void MpiRuntime::AbortAll(int exit_code, const std::function<void()>& last_words
   // The disk may hang, and so may MPI_Abort where the network is gone.
   const Deadline deadline(kAbortSeconds, "", exit_code);
   if (last_words) last_words();
-  std::this_thread::sleep_for(kLastWords);
+  std::this_thread::sleep_for(last_words ? kLastWordsOfAll : kLastWords);
   MPI_Abort(MPI_COMM_WORLD, exit_code);
   _exit(exit_code);
 }

@@ -153,6 +153,21 @@ TEST(WatchdogTest, ManyShortCollectivesAreNoLongOne) {
   EXPECT_THAT(world.messages(0), IsEmpty());
 }
 
+// It came to the collective, told so, and died there: its silence is younger than the collective.
+TEST(WatchdogTest, NamesARankThatDiesInACollectiveThatAllHaveComeTo) {
+  World world(3, 10);
+  world.DoOneCollective();
+  for (const int rank : {0, 1, 2}) {
+    world.board(rank).SetPhase("all_reduce", 64);
+    world.recorder(rank).Schedule("all_reduce", 4096);
+  }
+  world.Pass(1);
+  world.SetStopped(2, true);
+  world.Pass(13);
+  EXPECT_THAT(world.messages(0),
+              ElementsAre("rank 2 is missing: last heard at images_seen 64, phase all_reduce"));
+}
+
 // A bucket that left during backward, for whose end nobody waits so far.
 TEST(WatchdogTest, ACollectiveThatNobodyWaitsForHasADeadlineToo) {
   World world(2, 10);
@@ -162,7 +177,7 @@ TEST(WatchdogTest, ACollectiveThatNobodyWaitsForHasADeadlineToo) {
     world.recorder(rank).Watch(world.recorder(rank).Schedule("all_to_all", 1 << 20),
                                [] { return false; });
   }
-  world.Pass(12);
+  world.Pass(13);
   EXPECT_THAT(
       world.messages(1),
       ElementsAre(HasSubstr("all_to_all #2 has not ended within 10 s: rank 0 at images_seen "
@@ -175,7 +190,7 @@ TEST(WatchdogTest, SaysSoWhenRanksCallDifferentCollectives) {
   world.recorder(0).Schedule("all_gather", 4096);
   world.recorder(1).Schedule("all_reduce", 64);
   world.recorder(2).Schedule("all_gather", 4096);
-  world.Pass(12);
+  world.Pass(13);
   EXPECT_THAT(world.messages(2),
               ElementsAre("the ranks have lost each other: rank 1 calls all_reduce of 64 bytes as "
                           "collective #2, rank 0 all_gather of 4096 bytes"));
