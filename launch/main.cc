@@ -14,6 +14,7 @@
 #include "distributed/torch_errors.h"
 #include "launch/preflight.h"
 #include "launch/stop_signals.h"
+#include "tools/bench.h"
 #include "tools/export.h"
 #include "tools/inspect.h"
 #include "tools/prepare.h"
@@ -46,6 +47,7 @@ int Main(int argc, char** argv) {
   tools::RegisterExport(program, action);
   tools::RegisterInspect(program, action);
   launch::RegisterPreflight(program, action);
+  tools::RegisterBench(program, action);
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& wish) {

@@ -26,8 +26,10 @@
 #include "core/train/run_setup.h"
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
+#include "distributed/network_model.h"
 #include "launch/stop_signals.h"
 #include "tools/run_on_ranks.h"
+#include "tools/scaling_plan.h"
 #include "tools/train_plan.h"
 
 namespace langevin::tools {
@@ -220,12 +222,14 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
   return absl::OkStatus();
 }
 
-absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtime) {
+absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scaling,
+                         launch::MpiRuntime& runtime) {
   FileSystem& file_system = PosixFileSystem();
   distributed::ControlChannel& control = runtime.control();
+  const int ranks = scaling.ranks > 0 ? scaling.ranks : runtime.size();
 
   // Everything that can be wrong is found before anything is written.
-  absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), runtime.size());
+  absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), ranks);
   absl::Status ready = made.status();
   const int64_t num_parameters = made.ok() ? model::CountParameters(*made->config.unet) : 0;
   if (ready.ok())
@@ -235,6 +239,9 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan)));
   const configs::DistributedConfig& distribution = plan.config.distributed;
   at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
+  if (scaling.ranks > 0) {
+    return PrintScalingPlan(file_system, scaling, options.output, plan, runtime);
+  }
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(runtime, distribution.backend));
   const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
   LogInfo("langevin %s", kVersion);
@@ -263,6 +270,45 @@ absl::Status TrainOnRank(const TrainOptions& options, launch::MpiRuntime& runtim
   return trained;
 }
 
+// Flags that ask what the run would take elsewhere.
+void AddScalingOptions(CLI::App* command, CLI::Option* dry_run, ScalingOptions& options) {
+  CLI::Option* ranks =
+      command
+          ->add_option("--ranks", options.ranks,
+                       "with --dry_run: plan for so many ranks: memory, exchanges, time of a step")
+          ->check(CLI::Range(1, 1 << 20))
+          ->needs(dry_run);
+  std::string networks;
+  for (const distributed::Network& network : distributed::KnownNetworks()) {
+    absl::StrAppend(&networks, networks.empty() ? "" : ", ", network.name);
+  }
+  CLI::Option* network =
+      command
+          ->add_option("--network", options.network,
+                       absl::StrCat("with --ranks: plan for this network alone: ", networks))
+          ->needs(ranks);
+  command
+      ->add_option("--collectives", options.collectives,
+                   "with --ranks: plan for the network on which `langevin bench collectives` "
+                   "printed this file")
+      ->needs(ranks)
+      ->excludes(network);
+  CLI::Option* microbatch =
+      command
+          ->add_option("--microbatch_ms", options.microbatch_ms,
+                       "with --ranks: forward and backward of a microbatch take so long; default: "
+                       "measured on this machine")
+          ->check(CLI::PositiveNumber)
+          ->needs(ranks);
+  command
+      ->add_option("--optimizer_ms", options.optimizer_ms,
+                   "with --microbatch_ms: and the update of the weights so long")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(microbatch);
+  command->add_flag("--json", options.json, "with --ranks: the plan as one JSON object")
+      ->needs(ranks);
+}
+
 }  // namespace
 
 void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
@@ -288,12 +334,14 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
                    "replace a field of the config, as in train.microbatch=16")
       ->type_name("FIELD=VALUE")
       ->take_all();
-  command->add_flag("--dry_run", options->dry_run,
-                    "check everything, say what would run, and stop");
-  command->callback([options, &action] {
-    action = [options] {
+  CLI::Option* dry_run = command->add_flag("--dry_run", options->dry_run,
+                                           "check everything, say what would run, and stop");
+  auto scaling = std::make_shared<ScalingOptions>();
+  AddScalingOptions(command, dry_run, *scaling);
+  command->callback([options, scaling, &action] {
+    action = [options, scaling] {
       return RunOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {
-        return TrainOnRank(*options, runtime);
+        return TrainOnRank(*options, *scaling, runtime);
       });
     };
   });

@@ -1,0 +1,17 @@
+// The subcommand `langevin bench`: what this machine does, as JSON lines.
+#ifndef LANGEVIN_TOOLS_BENCH_H_
+#define LANGEVIN_TOOLS_BENCH_H_
+
+#include <functional>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+
+namespace langevin::tools {
+
+// Adds the subcommand. Parsing a command line that names it sets `action` to what is to be run.
+void RegisterBench(CLI::App& program, std::function<absl::Status()>& action);
+
+}  // namespace langevin::tools
+
+#endif  // LANGEVIN_TOOLS_BENCH_H_

@@ -1,0 +1,90 @@
+#include "tools/measure_compute.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "core/base/clock.h"
+#include "core/base/memory.h"
+#include "core/diffusion/objective.h"
+#include "core/model/unet2d.h"
+#include "core/optim/adamw.h"
+#include "core/train/train_state.h"
+#include "tools/bench_report.h"
+
+namespace langevin::tools {
+namespace {
+
+constexpr int kPasses = 3;  // That count, after one that does not.
+
+int64_t ResidentBytes() {
+  int64_t pages = 0;
+  int64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+template <typename Function>
+double MedianSeconds(const Function& function) {
+  std::vector<double> times;
+  for (int i = 0; i <= kPasses; ++i) {
+    const double begin = MonotonicSeconds();
+    function();
+    if (i > 0) times.push_back(MonotonicSeconds() - begin);
+  }
+  return Median(times);
+}
+
+}  // namespace
+
+MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Device& device) {
+  const configs::UNetConfig& unet = *config.unet;
+  auto network = std::make_unique<model::UNet2D>(unet, config.train.precision, device);
+  model::ParameterStore& parameters = network->parameters();
+  parameters.Initialize(config.seed);
+  parameters.ZeroGradients();
+  const std::unique_ptr<diffusion::Objective> objective =
+      diffusion::MakeDdpmObjective(*config.ddpm);
+  const int64_t count = config.train.microbatch;
+  const at::Tensor clean =
+      at::zeros({count, unet.in_channels, unet.sample_height(), unet.sample_width()});
+  const at::Tensor labels =
+      unet.is_conditional() ? at::zeros({count}, at::kLong).to(device) : at::Tensor();
+
+  MeasuredCompute measured;
+  const int64_t resident_before = ResidentBytes();
+  measured.times.microbatch_s = MedianSeconds([&] {
+    diffusion::TrainingExample example = objective->MakeExample(clean, config.seed, 0);
+    example = {.noisy = example.noisy.to(device),
+               .timesteps = example.timesteps.to(device),
+               .target = example.target.to(device)};
+    parameters.ZeroGradients();
+    const at::Tensor loss = objective->Loss(
+        network->Forward(example.noisy, example.timesteps, labels,
+                         {.training = true, .seed = config.seed, .first_position = 0}),
+        example);
+    loss.backward();
+    parameters.CollectGradients(0, parameters.trainable_size());
+    loss.item<double>();  // Waits for a device.
+  });
+  if (device.is_cpu()) {
+    measured.activation_bytes = std::max<int64_t>(0, PeakMemoryBytes() - resident_before);
+  }
+
+  train::TrainState state = train::TrainState::Begin(std::move(network));
+  measured.times.optimizer_s = MedianSeconds([&] {
+    const at::Tensor& gradient = parameters.gradient();
+    const double norm = optim::NormOfBlocks(optim::BlockSquares(gradient));
+    optim::ApplyAdamW({.learning_rate = 1e-4, .gradient_scale = 1 / (1 + norm), .ema_decay = 0.999},
+                      gradient, parameters.master(), state.optimizer);
+    parameters.RefreshComputeWeights();
+  });
+  return measured;
+}
+
+}  // namespace langevin::tools
