@@ -69,15 +69,21 @@ function(langevin_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
 endfunction()
 
-# langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL])
+# langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL]
+#                      [ISOLATED])
 # makes a ctest python_resume of a pytest file. Where Python lacks a package it fails, never skips.
+# ISOLATED: as root on a machine of its own (tests/testing/isolated.sh), for tests with daemons.
 function(langevin_python_test name)
-  cmake_parse_arguments(ARG "RUN_SERIAL" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_SERIAL;ISOLATED" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  set(isolated "")
+  if(ARG_ISOLATED)
+    set(isolated "${PROJECT_SOURCE_DIR}/tests/testing/isolated.sh")
+  endif()
   add_test(NAME python_${name}
-           COMMAND "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
+           COMMAND ${isolated} "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
                    "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FILE}")
   set_tests_properties(python_${name} PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} LABELS "python" RUN_SERIAL ${ARG_RUN_SERIAL}

@@ -17,6 +17,7 @@
 #include "tools/export.h"
 #include "tools/inspect.h"
 #include "tools/prepare.h"
+#include "tools/run_needs.h"
 #include "tools/sample.h"
 #include "tools/train.h"
 
@@ -45,7 +46,7 @@ int Main(int argc, char** argv) {
   tools::RegisterSample(program, action);
   tools::RegisterExport(program, action);
   tools::RegisterInspect(program, action);
-  launch::RegisterPreflight(program, action);
+  launch::RegisterPreflight(program, action, tools::ReadRunNeeds);
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& wish) {
