@@ -97,7 +97,8 @@ TEST(PreflightTest, EachTroubleIsFoundOnTheRankThatHasIt) {
   EXPECT_THAT(with([](RankFacts& r) { r.data = "d2"; }), HasSubstr("data: copy one data set"));
   EXPECT_THAT(with([](RankFacts& r) { r.data_error = "no file"; }), HasSubstr("data: no file"));
   EXPECT_THAT(with([](RankFacts& r) { r.output_error = "read-only"; }), HasSubstr("read-only"));
-  EXPECT_THAT(with([](RankFacts& r) { r.output_free_bytes = 1; }), HasSubstr("less than 2 GiB on"));
+  EXPECT_THAT(with([](RankFacts& r) { r.output_free_bytes = 1; }),
+              HasSubstr("less than 2.0 GiB on"));
 }
 
 TEST(PreflightTest, ConfigsAndTheOutputFolderMustBeTheSameEverywhere) {

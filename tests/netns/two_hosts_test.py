@@ -83,7 +83,7 @@ def test_preflight_between_hosts(hosts, dataset, config, tmp_path):
     ("data", "not there on right", "copy the data set there, or use a shared file system"),
     ("config", "another on right than on left", "on a file system that all nodes share"),
     ("output", "another folder on right than on left", "choose an --output on a shared"),
-])
+], ids=["data", "config", "output"])
 def test_preflight_finds_what_one_host_cannot_see(hosts, dataset, config, tmp_path, what, found,
                                                   advice):
     (tmp_path / "runs").mkdir()

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -86,10 +87,11 @@ class LocalSlurm:
                 pass
 
     def bring_node_back(self, node):
-        # What a boot clears. A socket that a killed slurmstepd left would be in the way of the same
-        # step of the requeued job (Slurm 22.05: "Cannot bind() UNIX socket").
-        for socket in (self.folder / f"spool-{node}").glob("stepd.slurm.pmix.*"):
-            socket.unlink()
+        # What the boot of a node without disks clears. Slurm 22.05 itself does not, and then what a
+        # killed slurmstepd left is in the way of the same step of the requeued job.
+        for left in [*(self.folder / f"spool-{node}").glob("*pmix*"),
+                     *(self.folder / f"tmp-{node}").glob("*pmix*")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         self.run(["slurmd", "-f", self.folder / "slurm.conf", "-N", node])
 
 
