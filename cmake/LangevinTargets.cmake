@@ -70,19 +70,25 @@ function(langevin_test name)
 endfunction()
 
 # langevin_python_test(resume FILE resume_test.py [TIMEOUT s] [ENVIRONMENT A=b ...] [RUN_SERIAL]
-#                      [LONG])
+#                      [LONG] [ISOLATED])
 # makes a ctest python_resume of a pytest file. Where Python lacks a package it fails, never skips.
 # LONG: only run by ctest -C long.
+# ISOLATED: as root on a machine of its own (tests/testing/isolated.sh), for tests with daemons.
 function(langevin_python_test name)
-  cmake_parse_arguments(ARG "RUN_SERIAL;LONG" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_SERIAL;LONG;ISOLATED" "FILE;TIMEOUT" "ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  set(configurations "")
   if(ARG_LONG)
     set(configurations CONFIGURATIONS long)
   endif()
+  set(isolated "")
+  if(ARG_ISOLATED)
+    set(isolated "${PROJECT_SOURCE_DIR}/tests/testing/isolated.sh")
+  endif()
   add_test(NAME python_${name} ${configurations}
-           COMMAND "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
+           COMMAND ${isolated} "${LANGEVIN_PYTHON}" -m pytest -q --durations=3 -p no:cacheprovider
                    "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FILE}")
   set_tests_properties(python_${name} PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} LABELS "python" RUN_SERIAL ${ARG_RUN_SERIAL}

@@ -18,6 +18,7 @@
 #include "tools/export.h"
 #include "tools/inspect.h"
 #include "tools/prepare.h"
+#include "tools/run_needs.h"
 #include "tools/sample.h"
 #include "tools/train.h"
 
@@ -46,7 +47,7 @@ int Main(int argc, char** argv) {
   tools::RegisterSample(program, action);
   tools::RegisterExport(program, action);
   tools::RegisterInspect(program, action);
-  launch::RegisterPreflight(program, action);
+  launch::RegisterPreflight(program, action, tools::ReadRunNeeds);
   tools::RegisterBench(program, action);
   try {
     program.parse(argc, argv);

@@ -1,15 +1,23 @@
 #include "launch/preflight_facts.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <span>
 #include <type_traits>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -55,11 +63,49 @@ int CountGpus(FileSystem& file_system) {
   }));
 }
 
-void LookAtOutput(FileSystem& file_system, const std::string& output, RankFacts& facts) {
-  std::string folder = output;
-  while (!file_system.Exists(folder) && ParentFolder(folder) != folder) {
-    folder = ParentFolder(folder);
+// As CUDA reads CUDA_VISIBLE_DEVICES: without it all, else those before the first that is none.
+std::vector<std::string> VisibleGpus(int gpus) {
+  std::vector<std::string> visible;
+  const char* chosen = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (chosen == nullptr) {
+    for (int gpu = 0; gpu < gpus; ++gpu) visible.push_back(absl::StrCat(gpu));
+    return visible;
   }
+  for (const auto piece : absl::StrSplit(chosen, ',', absl::SkipWhitespace())) {
+    const std::string name(absl::StripAsciiWhitespace(piece));
+    int number = 0;
+    if (absl::SimpleAtoi(name, &number) && (number < 0 || number >= gpus)) break;
+    visible.push_back(name);
+  }
+  return visible;
+}
+
+uint64_t LockableBytes() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return 0;
+  return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+std::vector<std::string> Interfaces() {
+  std::vector<std::string> interfaces;
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0) return interfaces;
+  for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+    const auto* mask = reinterpret_cast<const sockaddr_in*>(one->ifa_netmask);
+    char text[INET_ADDRSTRLEN] = {};
+    inet_ntop(AF_INET, &address->sin_addr, text, sizeof(text));
+    const int bits = mask == nullptr ? 32 : std::popcount(mask->sin_addr.s_addr);
+    interfaces.push_back(absl::StrCat(one->ifa_name, " ", text, "/", bits));
+  }
+  freeifaddrs(first);
+  return interfaces;
+}
+
+void LookAtOutput(FileSystem& file_system, const std::string& output, RankFacts& facts) {
+  const std::string folder = NearestFolder(file_system, output);
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     facts.output_error = absl::StrCat(folder, " cannot be written to");
     return;
@@ -72,14 +118,46 @@ void LookAtOutput(FileSystem& file_system, const std::string& output, RankFacts&
   }
 }
 
+// Calls visit(field) for every field of `facts`, in one order, until it says false.
+template <typename Facts, typename Visit>
+bool VisitFields(Facts& facts, Visit&& visit) {
+  return visit(facts.host) && visit(facts.program) && visit(facts.cores) && visit(facts.threads) &&
+         visit(facts.local_ranks) && visit(facts.local_rank) && visit(facts.gpus) &&
+         visit(facts.visible_gpus) && visit(facts.with_cuda) && visit(facts.memlock_bytes) &&
+         visit(facts.rdma_devices) && visit(facts.interfaces) && visit(facts.memory_bytes) &&
+         visit(facts.shared_memory_bytes) && visit(facts.clock_offset_s) && visit(facts.data) &&
+         visit(facts.data_error) && visit(facts.config) && visit(facts.config_error) &&
+         visit(facts.weights) && visit(facts.output_free_bytes) && visit(facts.output_error) &&
+         visit(facts.output_is_shared);
+}
+
+bool IsOfType(const nlohmann::json& value, const std::string&) { return value.is_string(); }
+bool IsOfType(const nlohmann::json& value, bool) { return value.is_boolean(); }
+bool IsOfType(const nlohmann::json& value, const std::vector<std::string>&) {
+  return value.is_array() &&
+         std::all_of(value.begin(), value.end(), [](const auto& one) { return one.is_string(); });
+}
+template <typename Number>
+bool IsOfType(const nlohmann::json& value, const Number&) {
+  return value.is_number();
+}
+
 }  // namespace
 
+std::string NearestFolder(FileSystem& file_system, const std::string& output) {
+  std::string folder = output;
+  while (!file_system.Exists(folder) && ParentFolder(folder) != folder) {
+    folder = ParentFolder(folder);
+  }
+  return folder;
+}
+
 std::string ToText(const RankFacts& facts) {
-  const nlohmann::json json = {
-      facts.host,           facts.program, facts.cores,        facts.threads,
-      facts.local_ranks,    facts.gpus,    facts.memory_bytes, facts.shared_memory_bytes,
-      facts.clock_offset_s, facts.data,    facts.data_error,   facts.output_free_bytes,
-      facts.output_error};
+  nlohmann::json json = nlohmann::json::array();
+  VisitFields(facts, [&](const auto& field) {
+    json.push_back(field);
+    return true;
+  });
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -91,14 +169,11 @@ absl::StatusOr<RankFacts> RankFactsFromText(const std::string& text) {
     if (!json.is_array() || next >= json.size()) return false;
     const nlohmann::json& value = json[next++];
     using Field = std::decay_t<decltype(field)>;
-    if (std::is_same_v<Field, std::string> ? !value.is_string() : !value.is_number()) return false;
+    if (!IsOfType(value, field)) return false;
     field = value.get<Field>();
     return true;
   };
-  if (!(take(facts.host) && take(facts.program) && take(facts.cores) && take(facts.threads) &&
-        take(facts.local_ranks) && take(facts.gpus) && take(facts.memory_bytes) &&
-        take(facts.shared_memory_bytes) && take(facts.clock_offset_s) && take(facts.data) &&
-        take(facts.data_error) && take(facts.output_free_bytes) && take(facts.output_error))) {
+  if (!VisitFields(facts, take)) {
     return absl::DataLossError(
         "a rank's preflight facts cannot be read: do all ranks run the same "
         "langevin?");
@@ -116,6 +191,15 @@ RankFacts LookAround(FileSystem& file_system, const std::string& data, const std
   CPU_ZERO(&mask);
   facts.cores = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;
   facts.gpus = CountGpus(file_system);
+  facts.visible_gpus = VisibleGpus(facts.gpus);
+#ifdef LANGEVIN_CUDA
+  facts.with_cuda = true;
+#endif
+  facts.memlock_bytes = LockableBytes();
+  if (const auto devices = file_system.List("/sys/class/infiniband"); devices.ok()) {
+    facts.rdma_devices = static_cast<int>(devices->size());
+  }
+  facts.interfaces = Interfaces();
   facts.memory_bytes = AvailableMemory();
   facts.shared_memory_bytes = file_system.FreeBytes("/dev/shm").value_or(0);
   if (!data.empty()) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "launch/preflight_interfaces.h"
 
 namespace langevin::launch {
 namespace {
@@ -16,6 +18,10 @@ constexpr uint64_t kSmallestMemory = 2 * kGibibyte;
 constexpr uint64_t kSmallestDisk = 2 * kGibibyte;
 // Open MPI moves messages between ranks of a node through files there, a few MiB a pair.
 constexpr uint64_t kSharedMemoryPerRank = uint64_t{16} << 20;
+// What drivers of RDMA pin for messages; their makers ask for no limit at all.
+constexpr uint64_t kSmallestMemlock = kGibibyte;
+constexpr int kBytesPerWeightSaved = 16;                 // fp32: weights, average, two moments.
+constexpr uint64_t kMeasuredBytes = uint64_t{25} << 20;  // By NetworkFacts::all_reduce_s.
 constexpr double kLargestSkew = 1;        // Seconds; time stamps of files and logs get mixed up.
 constexpr double kSlowestLink = 1e9 / 8;  // 1 Gbit/s, in bytes/s.
 
@@ -56,12 +62,85 @@ Finding JudgeCores(const std::vector<RankFacts>& ranks) {
   for (const auto& [host, count] : ranks_on) nodes.push_back(absl::StrCat(host, ": ", count));
   if (nodes.size() > 4) nodes = {absl::StrCat(nodes.size(), " nodes")};
   Finding finding{"ranks", absl::StrCat(ranks.size(), " (", absl::StrJoin(nodes, ", "), ")")};
-  for (const RankFacts& rank : ranks) {
-    if (rank.gpus > 0 && rank.local_ranks > rank.gpus) {
-      finding.verdict = Verdict::kNote;
-      finding.advice = absl::StrCat(rank.host, " has ", rank.gpus, " GPUs for ", rank.local_ranks,
-                                    " ranks: with GPUs, start one rank for each");
+  return finding;
+}
+
+// Rank k of a node takes the k-th GPU it sees.
+Finding JudgeGpus(const std::vector<RankFacts>& ranks) {
+  const auto [fewest, _] = Smallest(ranks, [](const RankFacts& r) -> uint64_t { return r.gpus; });
+  Finding finding{"gpus", absl::StrCat("one for each rank, ", fewest, " on a node")};
+  const auto wrong = [&](const std::string& found, const std::string& advice) {
+    finding.found = found;
+    finding.verdict = Verdict::kWrong;
+    finding.advice = advice;
+    return finding;
+  };
+  std::map<std::pair<std::string, std::string>, int> user_of;
+  for (int index = 0; index < static_cast<int>(ranks.size()); ++index) {
+    const RankFacts& rank = ranks[index];
+    if (rank.gpus > 0 && !rank.with_cuda) {
+      return wrong(absl::StrCat(rank.host, " has ", rank.gpus, ", this langevin uses none"),
+                   "build langevin where the CUDA toolkit is");
     }
+    if (rank.local_ranks > rank.gpus) {
+      return wrong(
+          absl::StrCat(rank.host, " has ", rank.gpus, " GPUs for ", rank.local_ranks, " ranks"),
+          absl::StrCat("all ranks would train on the CPU: start one rank for each GPU "
+                       "(--ntasks-per-node=",
+                       rank.gpus, ", mpirun --map-by ppr:", rank.gpus, ":node)"));
+    }
+    if (rank.local_rank >= static_cast<int>(rank.visible_gpus.size())) {
+      return wrong(absl::StrFormat("rank %d sees %d of %d on %s", index, rank.visible_gpus.size(),
+                                   rank.gpus, rank.host),
+                   "each rank must see all GPUs of its node and takes the one of its own number: "
+                   "--gpus-per-node instead of --gpus-per-task, srun --gpu-bind=none, no "
+                   "CUDA_VISIBLE_DEVICES");
+    }
+    const auto [user, is_first] =
+        user_of.insert({{rank.host, rank.visible_gpus[rank.local_rank]}, index});
+    if (!is_first) {
+      return wrong(absl::StrCat("ranks ", user->second, " and ", index, " would share GPU ",
+                                rank.visible_gpus[rank.local_rank], " of ", rank.host),
+                   "NCCL refuses that: give all ranks of a node the same CUDA_VISIBLE_DEVICES, or "
+                   "none");
+    }
+  }
+  return finding;
+}
+
+Finding JudgeMemlock(const std::vector<RankFacts>& ranks) {
+  const auto [bytes, host] = Smallest(ranks, [](const RankFacts& r) { return r.memlock_bytes; });
+  Finding finding{"memlock", bytes == UINT64_MAX ? "no limit" : absl::StrCat(bytes >> 10, " KiB")};
+  for (const RankFacts& rank : ranks) {
+    if (rank.rdma_devices > 0 && rank.memlock_bytes < kSmallestMemlock) {
+      finding.found = absl::StrCat(rank.memlock_bytes >> 10, " KiB on ", rank.host);
+      finding.verdict = Verdict::kWrong;
+      finding.advice =
+          "InfiniBand needs memory that stays in place: ulimit -l unlimited, for Slurm's jobs "
+          "LimitMEMLOCK=infinity in slurmd.service";
+      return finding;
+    }
+  }
+  if (bytes < kSmallestMemlock) absl::StrAppend(&finding.found, ", enough without InfiniBand");
+  return finding;
+}
+
+Finding JudgeInterfaces(const std::vector<RankFacts>& ranks, const InterfaceChoice& choice) {
+  std::map<std::string, std::vector<std::string>> hosts;
+  for (const RankFacts& rank : ranks) hosts[rank.host] = rank.interfaces;
+  std::vector<std::vector<std::string>> all;
+  for (const auto& [_, interfaces] : hosts) all.push_back(interfaces);
+  const std::string network = CommonNetwork(all);
+  Finding finding{"interfaces", network.empty() ? "no network in common, routed"
+                                                : absl::StrCat(network, " joins the hosts")};
+  for (const auto& [host, interfaces] : hosts) {
+    const std::vector<std::string> dead_ends = DeadEnds(interfaces, choice);
+    if (dead_ends.empty()) continue;
+    finding.found = absl::StrCat(absl::StrJoin(dead_ends, ", "), " of ", host, " may be used");
+    finding.verdict = Verdict::kWrong;
+    finding.advice = DeadEndAdvice(network);
+    finding.is_about_launcher = true;
+    break;
   }
   return finding;
 }
@@ -171,12 +250,41 @@ Finding JudgeNetwork(const NetworkFacts& network) {
   return finding;
 }
 
+// Straight line through what was measured; small models also wait for latency, which is left out.
+Finding JudgeExpectation(const NetworkFacts& network, uint64_t weights) {
+  const double seconds = network.all_reduce_s * 4.0 * static_cast<double>(weights) /
+                         static_cast<double>(kMeasuredBytes);
+  return {"expect",
+          absl::StrFormat("%.1f ms a step to sum %.1f M gradients: small beside steps of "
+                          "%.0f ms and more",
+                          1e3 * seconds, 1e-6 * static_cast<double>(weights), 1e4 * seconds)};
+}
+
+Finding JudgeConfig(const std::vector<RankFacts>& ranks) {
+  Finding finding{"config", "the same on all ranks"};
+  for (const RankFacts& rank : ranks) {
+    if (!rank.config_error.empty()) {
+      finding.found = absl::StrCat("cannot be used on ", rank.host);
+      finding.advice = rank.config_error;
+    } else if (rank.config != ranks[0].config) {
+      finding.found = absl::StrCat("another on ", rank.host, " than on ", ranks[0].host);
+      finding.advice = "put the config on a file system that all nodes share";
+    } else {
+      continue;
+    }
+    finding.verdict = Verdict::kWrong;
+    break;
+  }
+  return finding;
+}
+
 Finding JudgeData(const std::vector<RankFacts>& ranks) {
   Finding finding{"data", "the same manifest on all ranks"};
   for (const RankFacts& rank : ranks) {
     if (!rank.data_error.empty()) {
       finding.found = absl::StrCat("not there on ", rank.host);
-      finding.advice = rank.data_error;
+      finding.advice = absl::StrCat(rank.data_error, "; on ", rank.host,
+                                    ", copy the data set there, or use a shared file system");
     } else if (rank.data != ranks[0].data) {
       finding.found = absl::StrCat("another manifest on ", rank.host, " than on ", ranks[0].host);
       finding.advice = "copy one data set to all nodes, or use a shared file system";
@@ -200,10 +308,22 @@ Finding JudgeOutput(const std::vector<RankFacts>& ranks) {
     finding.advice = absl::StrCat(rank.output_error, "; choose another --output");
     return finding;
   }
-  if (bytes < kSmallestDisk) {
+  const uint64_t checkpoint = ranks[0].weights * kBytesPerWeightSaved;
+  const uint64_t needed = checkpoint > 0 ? 2 * checkpoint : kSmallestDisk;
+  if (bytes < needed) {
     finding.verdict = Verdict::kWrong;
-    finding.advice = absl::StrCat("less than 2 GiB on ", host,
-                                  ": two checkpoints may not fit; choose another --output");
+    finding.advice = absl::StrCat(
+        "less than ", Gibibytes(needed), " on ", host, ": two checkpoints ",
+        checkpoint > 0 ? absl::StrCat("of ", Gibibytes(checkpoint), " do") : std::string("may"),
+        " not fit; choose another --output");
+    return finding;
+  }
+  for (const RankFacts& rank : ranks) {
+    if (rank.output_is_shared) continue;
+    finding.found = absl::StrCat("another folder on ", rank.host, " than on ", ranks[0].host);
+    finding.verdict = Verdict::kWrong;
+    finding.advice = "all ranks write into one folder: choose an --output on a shared file system";
+    return finding;
   }
   return finding;
 }
@@ -212,19 +332,32 @@ Finding JudgeOutput(const std::vector<RankFacts>& ranks) {
 
 std::vector<Finding> Judge(const LaunchEnvironment& environment,
                            const std::vector<RankFacts>& ranks, const NetworkFacts& network,
-                           bool with_data, bool with_output) {
+                           const Asked& asked, const InterfaceChoice& interfaces) {
   std::vector<Finding> findings = {
       JudgeLauncher(environment, static_cast<int>(ranks.size())),
       JudgeCores(ranks),
       JudgeThreads(ranks),
       JudgeMemory(ranks),
       JudgeSharedMemory(ranks),
+      JudgeMemlock(ranks),
       JudgeProgram(ranks),
   };
+  std::set<std::string> hosts;
+  bool has_gpus = false;
+  for (const RankFacts& rank : ranks) {
+    hosts.insert(rank.host);
+    has_gpus |= rank.gpus > 0;
+  }
+  if (has_gpus) findings.push_back(JudgeGpus(ranks));
   if (ranks.size() > 1) findings.push_back(JudgeClocks(ranks));
-  if (network.links.size() > 1) findings.push_back(JudgeNetwork(network));
-  if (with_data) findings.push_back(JudgeData(ranks));
-  if (with_output) findings.push_back(JudgeOutput(ranks));
+  if (hosts.size() > 1) findings.push_back(JudgeInterfaces(ranks, interfaces));
+  if (network.links.size() > 1) {
+    findings.push_back(JudgeNetwork(network));
+    if (ranks[0].weights > 0) findings.push_back(JudgeExpectation(network, ranks[0].weights));
+  }
+  if (asked.config) findings.push_back(JudgeConfig(ranks));
+  if (asked.data) findings.push_back(JudgeData(ranks));
+  if (asked.output) findings.push_back(JudgeOutput(ranks));
   return findings;
 }
 

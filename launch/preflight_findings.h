@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "launch/launch_environment.h"
 #include "launch/preflight_facts.h"
+#include "launch/preflight_interfaces.h"
 #include "launch/preflight_network.h"
 
 namespace langevin::launch {
@@ -22,11 +23,17 @@ struct Finding {
   bool is_about_launcher = false;
 };
 
-// `ranks` is never empty; `network.links` is empty if there was nothing to measure. `with_data` and
-// `with_output` say whether those were asked for.
+// Which of the optional things preflight was asked to look at.
+struct Asked {
+  bool config = false;
+  bool data = false;
+  bool output = false;
+};
+
+// `ranks` is never empty; `network.links` is empty if there was nothing to measure.
 std::vector<Finding> Judge(const LaunchEnvironment& environment,
                            const std::vector<RankFacts>& ranks, const NetworkFacts& network,
-                           bool with_data, bool with_output);
+                           const Asked& asked, const InterfaceChoice& interfaces = {});
 
 // A table of check, found and verdict, with the advice below it.
 std::string FormatFindings(const std::vector<Finding>& findings);
