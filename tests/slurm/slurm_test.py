@@ -155,9 +155,9 @@ def test_scancel_is_the_end(slurm, dataset, config, tmp_path):
 
 
 def test_tasks_of_an_array_are_runs_of_their_own(slurm, dataset, config, tmp_path):
-    config.write_text(SLOW_CONFIG.replace("total_images: 640", "total_images: 128"))
+    config.write_text(SLOW_CONFIG.replace("total_images: 640", "total_images: 64"))
     quick = tmp_path / "quick.textproto"
-    quick.write_text(TINY_CONFIG.replace("total_images: 640", "total_images: 128"))
+    quick.write_text(TINY_CONFIG.replace("total_images: 640", "total_images: 64"))
     array = slurm.submit(config, dataset, tmp_path / "run",
                          options=["--nodes=1", "--ntasks=1", "--array=1-2"])
     tasks = [f"{array}_1", f"{array}_2"]

@@ -8,11 +8,11 @@
 # they set is undone, when the command ends or is killed, because the kernel ends a process
 # namespace with its first process. Needs root.
 set -euo pipefail
+[ "$(id -u)" = 0 ] || { echo "isolated.sh: needs root, to make namespaces" >&2; exit 1; }
 export TMPDIR
 TMPDIR=$(mktemp -d /tmp/lgvn.XXXX)  # Short: names of sockets in it must fit in 107 characters.
-trap 'rm -rf "$TMPDIR"' EXIT
-# Not exec, so that the trap runs; the inner bash is the first process, and buries the orphans.
-unshare --pid --fork --kill-child --mount-proc --net --uts --ipc --propagation private bash -c '
+# The inner bash is the first process, ends with unshare (--kill-child) and buries the orphans.
+exec unshare --pid --fork --kill-child --mount-proc --net --uts --ipc --propagation private bash -c '
   ip link set lo up
   # With loopback alone getaddrinfo (AI_ADDRCONFIG) refuses every name.
   ip link add lan type veth peer name unused
@@ -29,5 +29,7 @@ unshare --pid --fork --kill-child --mount-proc --net --uts --ipc --propagation p
   mount --bind /run/resolv.conf "$(realpath /etc/resolv.conf)"
   export LANGEVIN_ISOLATED=1
   "$@"
-  exit $?
+  code=$?
+  rm -rf "$TMPDIR"
+  exit $code
 ' isolated "$@"
