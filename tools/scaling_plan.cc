@@ -162,10 +162,11 @@ void PrintText(const ordered_json& plan) {
   for (const ordered_json& way : plan["distributions"]) {
     absl::PrintF("%s%s\n", way["name"].get<std::string>(),
                  way["configured"].get<bool>() ? " (this config)" : "");
-    absl::PrintF("  memory of a rank, MiB:");
+    absl::PrintF("  memory of a rank, MiB: ");
+    const char* separator = "";
     for (const auto& [key, value] : way["memory_mib"].items()) {
-      absl::PrintF("%s %s %s", key == "sum" ? "; in all" : ",", key == "sum" ? "" : key,
-                   Text(value));
+      absl::PrintF("%s%s %s", separator, key == "sum" ? "in all" : key, Text(value));
+      separator = ", ";
     }
     absl::PrintF("\n  a step: %s calls, %s MiB leave each rank\n", Text(way["traffic"]["calls"]),
                  Text(way["traffic"]["mib_sent_per_rank"]));
