@@ -19,7 +19,6 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "distributed/agreement.h"
-#include "launch/deadline.h"
 #include "launch/mpi_runtime.h"
 #include "launch/preflight_facts.h"
 #include "launch/preflight_findings.h"
@@ -122,16 +121,7 @@ absl::Status RunPreflight(const PreflightFlags& flags) {
   MpiRuntime::Options options;
   options.purpose = Purpose::kPreflight;
   options.start_seconds = flags.timeout_seconds;
-  // From the first message on ranks may wait for ever; later the watchdog sees to that.
-  auto deadline = std::make_unique<Deadline>(
-      flags.timeout_seconds,
-      absl::StrFormat("%s: this rank and the others did not find each other within %g s; check the "
-                      "launcher, firewalls and network interfaces",
-                      own.host, flags.timeout_seconds),
-      static_cast<int>(ExitCode::kCommunication));
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<MpiRuntime> runtime, MpiRuntime::Start(options));
-  LANGEVIN_RETURN_IF_ERROR(runtime->control().CombineFlags(0).status());
-  deadline.reset();
   const absl::StatusOr<std::vector<Finding>> findings = Examine(*runtime, flags, std::move(own));
   // Of many processes that are each alone, one speaks.
   const bool speaks =

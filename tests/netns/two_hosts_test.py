@@ -120,5 +120,5 @@ def test_preflight_finds_the_wrong_interface(hosts):
     for host in ("left", "right"):
         assert f"{host}: Open MPI may use docker0: messages sent there" in process.stderr
     assert f"--mca btl_tcp_if_include {NETWORK}" in process.stderr
-    assert "did not find each other within 5 s" in process.stderr
+    assert "MPI did not start within 5 s" in process.stderr
     assert "WRONG" not in fine.stdout
