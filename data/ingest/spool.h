@@ -37,8 +37,8 @@ class SpoolWriter {
   absl::Status Finish();
 
  private:
-  SpoolWriter(FileSystem& file_system, std::string path) :
-      file_system_(&file_system), path_(std::move(path)) {}
+  SpoolWriter(FileSystem& file_system, std::string path)
+      : file_system_(&file_system), path_(std::move(path)) {}
   absl::Status Flush();
   std::string TemporaryPath() const { return path_ + ".part"; }
 

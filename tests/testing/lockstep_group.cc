@@ -84,8 +84,8 @@ class LockstepGroup : public Group {
 
 }  // namespace
 
-std::vector<absl::Status> RunInLockstep(
-    int ranks, const std::function<absl::Status(Group& group)>& work) {
+std::vector<absl::Status> RunInLockstep(int ranks,
+                                        const std::function<absl::Status(Group& group)>& work) {
   Circle circle(ranks);
   std::vector<absl::Status> results(ranks);
   std::vector<std::thread> threads;
