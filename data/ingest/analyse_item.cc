@@ -1,8 +1,6 @@
 #include "data/ingest/analyse_item.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "core/base/status_macros.h"
 #include "data/ingest/decoders.h"
 #include "data/ingest/geometry/geometry.h"
+#include "data/ingest/intensity/choose_map.h"
 #include "data/ingest/quality/measures.h"
 #include "data/ingest/spool.pb.h"
 
@@ -48,26 +47,6 @@ void SetMedical(const MedicalFacts& from, proto::SpoolMedical& to) {
 bool SaysAnything(const MedicalFacts& facts) {
   return !facts.modality.empty() || !facts.group.empty() || !facts.series.empty() ||
          !facts.spacing_mm.empty() || facts.burned_in_annotation || facts.secondary_capture;
-}
-
-template <typename T>
-void AddMoments(const DecodedImage& image, proto::SpoolImage& record) {
-  const std::span values(reinterpret_cast<const T*>(image.pixels.data()),
-                         static_cast<size_t>(image.shape.values()));
-  const size_t channels = static_cast<size_t>(image.shape.channels);
-  int64_t count = 0;
-  double sum = 0, sum_of_squares = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!image.mask.empty() && image.mask[i / channels] == 0) continue;
-    const double value = static_cast<double>(values[i]);
-    if (!std::isfinite(value)) continue;
-    ++count;
-    sum += value;
-    sum_of_squares += value * value;
-  }
-  record.set_moment_count(count);
-  record.set_moment_sum(sum);
-  record.set_moment_sum_of_squares(sum_of_squares);
 }
 
 // One item's way through the steps.
@@ -133,17 +112,20 @@ class Analysis {
         decoded.images_in_file <= 0
             ? 0
             : static_cast<double>(next_index_) / static_cast<double>(decoded.images_in_file);
-    // Geometry works on a copy only where it changes something.
-    return ApplyGeometry(decoded, config_.geometry,
-                         [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
-                           Emit(decoded.shape, image, index, label, bucket, share);
-                           return absl::OkStatus();
-                         });
+    return ApplyGeometry(
+        decoded, config_.geometry, [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
+          const Measures measures = Measure(image);
+          if (config_.intensity.mode == configs::IntensityMode::kImageZScore) {
+            Emit(decoded.shape, ZScore(image), measures, index, label, bucket, share);
+          } else {
+            Emit(decoded.shape, image, measures, index, label, bucket, share);
+          }
+          return absl::OkStatus();
+        });
   }
 
-  void Emit(const ImageShape& source_shape, const DecodedImage& image, int64_t index, int64_t label,
-            int32_t bucket, double share) {
-    const Measures measures = Measure(image);
+  void Emit(const ImageShape& source_shape, const DecodedImage& image, const Measures& measures,
+            int64_t index, int64_t label, int32_t bucket, double share) {
     record_.Clear();
     record_.set_item(item_);
     record_.set_index(index);
@@ -165,18 +147,6 @@ class Analysis {
     record_.set_source_share(share);
     record_.set_pixel_bytes(image.pixels.size());
     record_.set_mask_bytes(image.mask.size());
-    if (config_.intensity.mode == configs::IntensityMode::kDatasetZScore) {
-      switch (image.dtype) {
-        case DType::kUint8:
-          AddMoments<uint8_t>(image, record_);
-          break;
-        case DType::kUint16:
-          AddMoments<uint16_t>(image, record_);
-          break;
-        default:
-          AddMoments<float>(image, record_);
-      }
-    }
     if (image.mask.empty()) {
       emit_(record_.SerializeAsString(), image.pixels);
     } else {

@@ -19,13 +19,6 @@ namespace langevin::data {
 // No decoded image may have more bytes; a file that claims more is refused before memory is taken.
 inline constexpr int64_t kMaxDecodedBytes = int64_t{1} << 29;
 
-// Physical value (HU, or whatever the source means) = stored * scale + offset.
-struct PhysicalUnits {
-  double scale = 1;
-  double offset = 0;
-  std::string unit;  // "HU", or empty.
-};
-
 // What medical sources say of a slice. No identifiers: names of people, dates, UIDs and numbers of
 // records never leave the reader; group and series are salted hashes (16 hexadecimal digits).
 struct MedicalFacts {
@@ -52,6 +45,21 @@ struct DecodedImage {
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
   std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
                               // all valid. NaN of float images is found later.
+
+  // All else of it.
+  DecodedImage WithoutPixels() const {
+    DecodedImage copy;
+    copy.shape = shape;
+    copy.dtype = dtype;
+    copy.bits = bits;
+    copy.alpha_left_out = alpha_left_out;
+    copy.images_in_file = images_in_file;
+    copy.physical = physical;
+    copy.label = label;
+    copy.medical = medical;
+    copy.notes = notes;
+    return copy;
+  }
 };
 
 using ImageSink = std::function<absl::Status(const DecodedImage&)>;

@@ -15,11 +15,13 @@
 #include "data/ingest/analyse_item.h"
 #include "data/ingest/analyse_job.h"
 #include "data/ingest/inputs_digest.h"
+#include "data/ingest/intensity/choose_intensities.h"
 #include "data/ingest/pictures.h"
 #include "data/ingest/plan.h"
 #include "data/ingest/preparation_folder.h"
 #include "data/ingest/report.h"
 #include "data/ingest/source_scan.h"
+#include "data/ingest/spooled_pixels.h"
 #include "data/ingest/write_job.h"
 
 namespace langevin::data {
@@ -87,6 +89,8 @@ class PrepareJob {
     plan->summary.title = BaseName(target_);
     plan->summary.config = config_text_;
     plan->summary.dry_run = options_.dry_run;
+    LANGEVIN_RETURN_IF_ERROR(
+        ShareOutcome(group_, ChooseIntensities(context, *plan, analysed->places)));
 
     absl::StatusOr<std::string> text = std::string();
     if (!options_.dry_run) {
@@ -108,7 +112,7 @@ class PrepareJob {
       dataset.manifest.inputs_digest = digest;
     }
     LANGEVIN_RETURN_IF_ERROR(CompleteManifests(context, plan));
-    SpooledPixels pixels(context, analysed.places);
+    SpooledPixels pixels(context, plan, analysed.places);
     LANGEVIN_RETURN_IF_ERROR(AddPictures(pixels, plan));
     LANGEVIN_ASSIGN_OR_RETURN(const std::string report, ReportHtml(plan.summary));
     const std::string folder = folder_->DataPath();
@@ -139,7 +143,7 @@ class PrepareJob {
 
   absl::StatusOr<std::string> FinishDryRun(const PrepareContext& context,
                                            const AnalysedSources& analysed, Plan& plan) {
-    SpooledPixels pixels(context, analysed.places);
+    SpooledPixels pixels(context, plan, analysed.places);
     LANGEVIN_RETURN_IF_ERROR(AddPictures(pixels, plan));
     LANGEVIN_ASSIGN_OR_RETURN(const std::string report, ReportHtml(plan.summary));
     const std::string path = absl::StrCat(target_, ".", std::string(kReportName));
