@@ -102,8 +102,9 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   auto network =
       std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device,
                                       train::TrainableMultiple(communicator.size()));
-  const auto sharding =
-      train::ShardingFor(network->parameters(), plan.config.distributed, communicator);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const auto sharding,
+      train::ShardingFor(network->parameters(), plan.config.distributed, communicator));
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));

@@ -27,6 +27,9 @@ struct TrainState {
   // ZeRO-1: which numbers of the trainable part this rank has optimizer state of; its buffers then
   // hold just those, side by side. Null: each rank has all.
   std::shared_ptr<const distributed::FlatSharding> sharding;
+  // The fp32 weights: the network's master(), or, where they are sliced and computation is in bf16,
+  // this rank's slices, and the network has no master().
+  at::Tensor weights;
   optim::OptimizerState optimizer;
   int64_t images_seen = 0;
 
@@ -34,6 +37,8 @@ struct TrainState {
   // copy.
   static TrainState Begin(std::unique_ptr<model::Network> network,
                           std::shared_ptr<const distributed::FlatSharding> sharding = nullptr);
+
+  bool has_sliced_weights() const { return !network->parameters().master().defined(); }
 
   // The average of all weights, flat_size() long. All ranks together.
   absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
