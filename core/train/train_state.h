@@ -13,14 +13,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/file_system.h"
+#include "core/base/tensor_view.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/model/network.h"
-#include "core/model/state_dict.h"
 #include "core/optim/adamw.h"
 #include "distributed/communicator.h"
 #include "distributed/flat_sharding.h"
 
 namespace langevin::train {
+
+// The tensors of a checkpoint (checkpoint::Save), all by name, type and shape; bytes of those that
+// this rank writes, which `storage` owns.
+struct CheckpointTensors {
+  std::vector<TensorView> views;
+  std::vector<at::Tensor> storage;
+};
 
 struct TrainState {
   std::unique_ptr<model::Network> network;
@@ -43,10 +50,10 @@ struct TrainState {
   // The average of all weights, flat_size() long. All ranks together.
   absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
 
-  // Copies for a checkpoint: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
-  // all of them on every rank, whatever the sharding. All ranks together.
-  absl::StatusOr<std::vector<model::NamedTensor>> Tensors(
-      distributed::Communicator& communicator) const;
+  // What a checkpoint holds: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
+  // whatever the sharding; with copies of those that this rank writes. A rank that keeps slices
+  // needs memory for one whole buffer meanwhile. All ranks together.
+  absl::StatusOr<CheckpointTensors> Tensors(distributed::Communicator& communicator);
 
   // Replaces all of it by what the checkpoint holds, written by any number of ranks.
   absl::Status Load(FileSystem& file_system, const checkpoint::Found& found);
