@@ -24,7 +24,7 @@ InputsDigest::InputsDigest(const PrepareOptions& options, const Sources& sources
 }
 
 void InputsDigest::Add(FileSystem& file_system, const SourceFile& file) {
-  digest_.UpdateString(file.name);
+  digest_.UpdateString(file.name());
   digest_.UpdateString(NameOfSplit(file.split));
   digest_.UpdateInteger(static_cast<uint64_t>(file.label));
   AddContents(file_system, file.path);

@@ -81,7 +81,9 @@ class PrepareJob {
         sources_(std::move(sources)),
         digest_(options, sources_),
         progress_(sources_),
-        decoder_(DecodeFile) {}
+        decoder_([](const std::string& path, const ImageSink& sink) {
+          return DecodeFile(path, DecodeOptions(), sink);
+        }) {}
 
   absl::StatusOr<std::string> Run() {
     for (const Rejection& row : std::exchange(sources_.rejected, {})) Reject(row.path, row.reason);
@@ -187,7 +189,7 @@ class PrepareJob {
 
   Split SplitOf(const SourceFile& file, int64_t index) const {
     if (options_.validation_fraction == 0) return file.split;
-    const uint64_t hash = HashString(absl::StrCat(file.name, "#", index), /*seed=*/0);
+    const uint64_t hash = HashString(absl::StrCat(file.name(), "#", index), /*seed=*/0);
     return std::ldexp(static_cast<double>(hash >> 11), -53) < options_.validation_fraction
                ? Split::kValidation
                : Split::kTrain;
