@@ -137,7 +137,7 @@ TEST(JudgeTest, OutliersAreFoundAmongClusters) {
   images[150] = Judged(GrayOf(28, 28, [&](int64_t y, int64_t x) {
     return stream.UniformInt(static_cast<uint32_t>(28 * y + x), 256);
   }));
-  EXPECT_THAT(ImagesOf(Judge(images, {.max_outlier_score = 12}), Kind::kOutlier), ElementsAre(150));
+  EXPECT_THAT(ImagesOf(Judge(images, {.max_outlier_score = 20}), Kind::kOutlier), ElementsAre(150));
 }
 
 TEST(JudgeTest, IsAFunctionOfTheRecords) {
