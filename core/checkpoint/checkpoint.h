@@ -21,23 +21,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/file_system.h"
+#include "core/base/group.h"
 #include "core/base/tensor_view.h"
 
 namespace langevin::checkpoint {
 
-// What ranks must do together to make a checkpoint. distributed's control channel implements it;
-// one process alone uses SingleProcess(). Every call is made by all ranks in the same order.
-class Group {
- public:
-  virtual ~Group() = default;
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  // Every rank's text (any bytes, of any length on each rank), in rank order, on all ranks. Errors
-  // mean that a rank is gone.
-  virtual absl::StatusOr<std::vector<std::string>> AllGather(const std::string& text) = 0;
-};
-
-Group& SingleProcess();
+// What ranks need of each other to make a checkpoint. distributed's control channel implements it;
+// one process alone uses SingleProcess().
+using langevin::Group;
+using langevin::SingleProcess;
 
 // What a checkpoint says of itself beside the tensors.
 struct Metadata {
