@@ -14,7 +14,7 @@ const std::array<const char*, Measures::kFeatures> kFeatureNames = {
 
 const std::array<double, Measures::kFeatures> kFeatureFloors = {
     0.005, 0.005, 0.005, 0.005, 0.05, 0.1,  0.03, 0.01,
-    0.03,  0.03,  0.05,  0.01,  0.01, 0.05, 0.01, 0.01};
+    0.03,  0.03,  0.02,  0.01,  0.01, 0.05, 0.01, 0.01};
 
 GrayLevels LevelsOf(const GrayImage& image) {
   GrayLevels levels;

@@ -6,26 +6,41 @@
 namespace langevin::data {
 namespace {
 
-uint16_t Quarter(uint64_t hash, int table) { return static_cast<uint16_t>(hash >> (16 * table)); }
+uint32_t PartOf(uint64_t hash, size_t table, int bits) {
+  return static_cast<uint32_t>(hash >> (table * static_cast<size_t>(bits))) & ((1u << bits) - 1);
+}
 
 }  // namespace
 
 HammingIndex::HammingIndex(int radius) : radius_(radius) {
+  constexpr int kParts = static_cast<int>(kTables);
   for (uint32_t flip = 0; flip < 1u << kTableBits; ++flip) {
-    if (std::popcount(flip) <= radius / kTables) flips_.push_back(static_cast<uint16_t>(flip));
+    if (std::popcount(flip) <= radius / kParts) flips_.push_back(flip);
   }
   std::stable_sort(flips_.begin(), flips_.end(),
-                   [](uint16_t a, uint16_t b) { return std::popcount(a) < std::popcount(b); });
-  for (auto& table : tables_) table.resize(size_t{1} << kTableBits);
+                   [](uint32_t a, uint32_t b) { return std::popcount(a) < std::popcount(b); });
+  for (size_t table = 0; table < kTables; ++table) {
+    tables_[table].resize(size_t{1} << kTableBits);
+    // With radius = a * parts + b, either one of the first b + 1 parts differs in at most a bits,
+    // or all of them in more, which leaves fewer than a * (parts - b - 1) for the rest: one of
+    // those differs in at most a - 1.
+    const int most =
+        static_cast<int>(table) <= radius % kParts ? radius / kParts : radius / kParts - 1;
+    flip_counts_[table] =
+        static_cast<size_t>(std::count_if(flips_.begin(), flips_.end(), [most](uint32_t flip) {
+          return std::popcount(flip) <= most;
+        }));
+  }
 }
 
 std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash) const {
   std::vector<Match> matches;
   int64_t steps = 0;
-  for (const uint16_t flip : flips_) {
-    for (int table = 0; table < kTables; ++table) {
-      const uint16_t quarter = Quarter(hash, table) ^ flip;
-      const std::vector<Entry>& entries = tables_[static_cast<size_t>(table)][quarter];
+  for (size_t flip = 0; flip < flips_.size(); ++flip) {
+    for (size_t table = 0; table < kTables; ++table) {
+      if (flip >= flip_counts_[table]) continue;
+      const std::vector<Entry>& entries =
+          tables_[table][PartOf(hash, table, kTableBits) ^ flips_[flip]];
       for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
         if (++steps > kMostSteps) break;
         const uint64_t difference = entry->hash ^ hash;
@@ -35,7 +50,7 @@ std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash) const {
       }
     }
   }
-  // One that is near in several quarters was found several times.
+  // One that is near in several parts was found several times.
   std::sort(matches.begin(), matches.end());
   matches.erase(std::unique(matches.begin(), matches.end()), matches.end());
   if (matches.size() > kMostMatches) matches.resize(kMostMatches);
@@ -43,8 +58,8 @@ std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash) const {
 }
 
 void HammingIndex::Add(uint64_t hash, int64_t index) {
-  for (int table = 0; table < kTables; ++table) {
-    tables_[static_cast<size_t>(table)][Quarter(hash, table)].push_back({hash, index});
+  for (size_t table = 0; table < kTables; ++table) {
+    tables_[table][PartOf(hash, table, kTableBits)].push_back({hash, index});
   }
 }
 

@@ -1,8 +1,8 @@
 // Finds 64-bit hashes that differ in few bits from a given one, among any number of them.
 //
-// By multi-index hashing (Norouzi, Punjani, Fleet, "Fast Search in Hamming
-// Space with Multi-Index Hashing", CVPR 2012): two hashes that differ in at most r of 64 bits
-// differ in at most r / 4 of 16 in one of four quarters, and quarters are looked up in tables.
+// By multi-index hashing (Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index
+// Hashing", CVPR 2012): of two hashes that differ in few bits one of five parts differs in hardly
+// any, and parts are looked up in tables.
 #ifndef LANGEVIN_DATA_INGEST_QUALITY_HAMMING_INDEX_H_
 #define LANGEVIN_DATA_INGEST_QUALITY_HAMMING_INDEX_H_
 
@@ -35,18 +35,19 @@ class HammingIndex {
   void Add(uint64_t hash, int64_t index);
 
   static constexpr size_t kMostMatches = 64;
-  static constexpr int64_t kMostSteps = 1 << 16;
+  static constexpr int64_t kMostSteps = 1 << 17;
 
  private:
-  static constexpr int kTables = 4;
-  static constexpr int kTableBits = 16;
+  static constexpr size_t kTables = 5;
+  static constexpr int kTableBits = 13;  // The last table has the 12 that are left.
   struct Entry {
     uint64_t hash;
     int64_t index;
   };
 
   const int radius_;
-  std::vector<uint16_t> flips_;  // What differs in a quarter, fewest bits first.
+  std::vector<uint32_t> flips_;              // What may differ in a part, fewest bits first.
+  std::array<size_t, kTables> flip_counts_;  // How many of them a table is asked for.
   std::array<std::vector<std::vector<Entry>>, kTables> tables_;
 };
 

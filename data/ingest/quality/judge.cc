@@ -16,9 +16,11 @@
 namespace langevin::data {
 namespace {
 
-// Chosen on Fashion-MNIST, where nearly all pairs of different garments are above it and nearly all
-// shifted, brightened copies below: docs/quality.md.
-constexpr double kMostUnlike = 0.006;
+// The bound on what is different: the unlikeness of the descriptors, and a thousandth for each bit
+// of the hash. Chosen on Fashion-MNIST, where nearly all pairs of different garments are above it
+// and most shifted, brightened copies below: docs/quality.md.
+constexpr double kMostUnlike = 0.012;
+constexpr double kUnlikeOfOneBit = 0.001;
 // Hashes of images with less structure say nothing.
 constexpr uint32_t kLeastSpread = 12;
 // Sizes that differ from the middle half by more than this many of its widths.
@@ -133,7 +135,8 @@ class Judgement {
         const bool across = other.split != images_[i].split;
         const bool may_be_duplicate = !goes[i] && !goes[static_cast<size_t>(match.index)];
         if (!may_be_duplicate && (is_leak || !across)) continue;
-        if (Unlikeness(measures.descriptor, other.measures.descriptor) > kMostUnlike) continue;
+        const double unlikeness = Unlikeness(measures.descriptor, other.measures.descriptor);
+        if (unlikeness + kUnlikeOfOneBit * match.distance > kMostUnlike) continue;
         if (may_be_duplicate) {
           goes[i] = true;
           Add(Kind::kNearDuplicate, i, match.distance,

@@ -70,7 +70,7 @@ std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images) {
   const size_t rank =
       static_cast<size_t>(std::llround(kNeighbourShare * static_cast<double>(references)));
   std::vector<float> distance(static_cast<size_t>(references));
-  std::vector<std::pair<float, size_t>> nearest(distance.size());
+  std::vector<float> sorted(distance.size());
   for (size_t i = 0; i < all.count; ++i) {
     std::fill(distance.begin(), distance.end(), 0.0f);
     for (size_t f = 0; f < kFeatures; ++f) {
@@ -80,14 +80,16 @@ std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images) {
         distance[r] += (others[r] - own) * (others[r] - own);
       }
     }
-    for (size_t r = 0; r < distance.size(); ++r) nearest[r] = {distance[r], r};
-    const auto place = nearest.begin() + static_cast<std::ptrdiff_t>(rank);
-    std::nth_element(nearest.begin(), place, nearest.end());
-    scores[i].score = std::sqrt(static_cast<double>(place->first));
+    sorted = distance;
+    const auto place = sorted.begin() + static_cast<std::ptrdiff_t>(rank);
+    std::nth_element(sorted.begin(), place, sorted.end());
+    scores[i].score = std::sqrt(static_cast<double>(*place));
+    const size_t neighbour =
+        static_cast<size_t>(std::find(distance.begin(), distance.end(), *place) - distance.begin());
     double largest = -1;
     for (size_t f = 0; f < kFeatures; ++f) {
       const double difference =
-          std::abs(all.values[f * all.count + i] - reference[f * distance.size() + place->second]);
+          std::abs(all.values[f * all.count + i] - reference[f * distance.size() + neighbour]);
       if (difference <= largest) continue;
       largest = difference;
       scores[i].feature = static_cast<int>(f);

@@ -18,7 +18,7 @@ QualityBounds BoundsOf(configs::QualityProfile profile, std::string_view modalit
             .low_information = 0.625,
             .saturated = 0.5,
             .padding = 0.9,
-            .outlier = 10,
+            .outlier = 11,
             .constant = true,
             .non_finite = true};
   }
