@@ -14,6 +14,7 @@
 #include "data/ingest/geometry/geometry.h"
 #include "data/ingest/intensity/choose_map.h"
 #include "data/ingest/quality/measures.h"
+#include "data/ingest/quality/missing.h"
 #include "data/ingest/spool.pb.h"
 
 namespace langevin::data {
@@ -58,12 +59,14 @@ class Analysis {
         config_(config),
         file_(sources.files[static_cast<size_t>(item)]),
         item_(item),
-        emit_(emit) {}
+        emit_(emit),
+        options_{.read = config.read, .medical = config.medical} {}
 
   absl::Status Run() {
     if (!file_.labels_path.empty()) LANGEVIN_RETURN_IF_ERROR(ReadIdxLabels());
-    LANGEVIN_RETURN_IF_ERROR(DecodeFile(
-        file_.path, [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
+    LANGEVIN_RETURN_IF_ERROR(
+        DecodeFile(file_.path, options_,
+                   [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
     return sources_.is_idx && next_index_ == 0 ? absl::DataLossError("holds no image")
                                                : absl::OkStatus();
   }
@@ -71,7 +74,7 @@ class Analysis {
  private:
   absl::Status ReadIdxLabels() {
     const absl::Status status =
-        DecodeFile(file_.labels_path, [this](const DecodedImage& image) -> absl::Status {
+        DecodeFile(file_.labels_path, {}, [this](const DecodedImage& image) -> absl::Status {
           if (image.images_in_file != 1 || image.shape.height != 1) {
             return absl::DataLossError("holds images, where labels are expected");
           }
@@ -112,16 +115,26 @@ class Analysis {
         decoded.images_in_file <= 0
             ? 0
             : static_cast<double>(next_index_) / static_cast<double>(decoded.images_in_file);
-    return ApplyGeometry(
-        decoded, config_.geometry, [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
-          const Measures measures = Measure(image);
-          if (config_.intensity.mode == configs::IntensityMode::kImageZScore) {
-            Emit(decoded.shape, ZScore(image), measures, index, label, bucket, share);
-          } else {
-            Emit(decoded.shape, image, measures, index, label, bucket, share);
-          }
-          return absl::OkStatus();
-        });
+    return ApplyGeometry(decoded, config_.geometry,
+                         [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
+                           return Finish(decoded.shape, image, index, label, bucket, share);
+                         });
+  }
+
+  absl::Status Finish(const ImageShape& source_shape, const DecodedImage& image, int64_t index,
+                      int64_t label, int32_t bucket, double share) {
+    const Measures measures = Measure(image);
+    const auto emit = [&](const DecodedImage& finished) {
+      Emit(source_shape, finished, measures, index, label, bucket, share);
+      return absl::OkStatus();
+    };
+    const bool z_score = config_.intensity.mode == configs::IntensityMode::kImageZScore;
+    if (image.mask.empty() && image.dtype != DType::kFloat32) {
+      return z_score ? emit(ZScore(image)) : emit(image);
+    }
+    DecodedImage filled = image;
+    LANGEVIN_RETURN_IF_ERROR(FillMissing(config_.missing, filled));
+    return z_score ? emit(ZScore(filled)) : emit(filled);
   }
 
   void Emit(const ImageShape& source_shape, const DecodedImage& image, const Measures& measures,
@@ -162,6 +175,7 @@ class Analysis {
   const SourceFile& file_;
   const int64_t item_;
   const EmitRecord& emit_;
+  const DecodeOptions options_;
   int64_t next_index_ = 0;
   std::vector<uint8_t> idx_labels_;
   proto::SpoolImage record_;

@@ -18,6 +18,10 @@ namespace langevin::data {
 
 // No decoded image may have more bytes; a file that claims more is refused before memory is taken.
 inline constexpr int64_t kMaxDecodedBytes = int64_t{1} << 29;
+// What a decode function may attach to an image besides.
+inline constexpr size_t kMaxExtraBytes = 4096;
+// The largest number of a class.
+inline constexpr int64_t kMaxLabel = (int64_t{1} << 24) - 1;
 
 // What medical sources say of a slice. No identifiers: names of people, dates, UIDs and numbers of
 // records never leave the reader; group and series are salted hashes (16 hexadecimal digits).
@@ -43,8 +47,10 @@ struct DecodedImage {
   MedicalFacts medical;
   std::vector<std::string> notes;  // Remarks for the report ("gap of 2 slices after slice 17").
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
-  std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
-                              // all valid. NaN of float images is found later.
+  std::vector<uint8_t> mask;     // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
+                                 // all valid. NaN of float images is found later.
+  std::vector<std::byte> extra;  // What a decode function adds for its caller (measures), opaque to
+                                 // the sandbox: at most kMaxExtraBytes.
 
   // All else of it.
   DecodedImage WithoutPixels() const {
