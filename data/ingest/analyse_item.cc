@@ -203,6 +203,9 @@ std::string ContentsOf(const SourceFile& file) {
   Digest digest;
   if (!AddFileTo(digest, file.path)) return "?";
   if (!file.labels_path.empty() && !AddFileTo(digest, file.labels_path)) return "?";
+  for (const std::string& path : file.more_paths) {
+    if (!AddFileTo(digest, path)) return "?";
+  }
   return digest.Hex();
 }
 

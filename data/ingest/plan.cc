@@ -35,7 +35,10 @@ class Planner {
 
   absl::StatusOr<Plan> Run() {
     LANGEVIN_RETURN_IF_ERROR(RejectFiles());
-    plan_.summary.notes = AssignSplits(sources_, config_, plan_.summary.images);
+    plan_.summary.notes = sources_.notes;
+    for (std::string& note : AssignSplits(sources_, config_, plan_.summary.images)) {
+      plan_.summary.notes.push_back(std::move(note));
+    }
     RejectImages();
     LANGEVIN_RETURN_IF_ERROR(FindDatasets());
     LANGEVIN_RETURN_IF_ERROR(CheckSplits());
