@@ -19,6 +19,11 @@ struct DicomSeries {
   std::vector<std::string> notes;  // "gap of 2 slices after slice 17", duplicates, no positions.
 };
 
+// The same for slices that are known to belong together: positions along their normal, and the
+// order where positions are equal. The indices of `files` are those of the positions.
+std::vector<DicomSeries> StackSlices(std::span<const double> positions,
+                                     std::span<const int64_t> numbers);
+
 // Groups files without `reason` by series, size and normal (a localiser with three directions gives
 // three), files of several frames alone. Where every position occurs k times (time points,
 // diffusion weights) each becomes a series of its own, by InstanceNumber; other files at an

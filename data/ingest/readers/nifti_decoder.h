@@ -1,10 +1,9 @@
 // NIfTI-1 and NIfTI-2 (.nii, .nii.gz, .hdr with .img) and ANALYZE 7.5.
 //
-// A volume is turned to the canonical orientation (rows to the left-right, columns to the
-// posterior-anterior, slices to the inferior-superior axis; voxels are only reordered, never
-// resampled unless asked) and handed over in slices; of files with more dimensions each volume.
-// Axial slices have anterior at the top and the patient's right on the left, coronal and sagittal
-// ones superior at the top: the radiological view, like DICOM's.
+// Each volume in the file is handed over in slices along config.axis, with the patient's axes where
+// a radiologist expects them (EmitSlices in volume.h), whatever order and direction the file stores
+// them in: voxels are only reordered, never resampled unless asked. kAcquired stands for the view
+// that is nearest to the file's third axis.
 #ifndef LANGEVIN_DATA_INGEST_READERS_NIFTI_DECODER_H_
 #define LANGEVIN_DATA_INGEST_READERS_NIFTI_DECODER_H_
 
@@ -33,9 +32,9 @@ struct NiftiHeader {
   int datatype = 0;                 // A code of the NIfTI standard that is read.
   int64_t data_offset = 0;          // Of the first voxel.
   double slope = 1, intercept = 0;  // Finite; 1 and 0 where the file gives none.
-  std::array<double, 3> spacing = {1, 1, 1};  // Millimetres, positive.
   // Rows of the affine to RAS millimetres: sform where its code is positive, else qform, else
-  // ANALYZE's rule. Always invertible.
+  // ANALYZE's rule (x to the left), as nibabel does. One that is not finite or not invertible is
+  // passed over.
   std::array<std::array<double, 4>, 3> affine = {};
 };
 
