@@ -1,5 +1,8 @@
 #include "data/ingest/readers/dicom_codec.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <exception>
 #include <new>
@@ -95,6 +98,30 @@ std::string ColorOf(const DicomImage& image, const CodestreamInfo& info) {
   return image.photometric;
 }
 
+// GDCM's JPEG codecs write to stderr, whatever its own switches say. The process that decodes has
+// one thread, so nobody else's words are lost.
+class QuietStderr {
+ public:
+  QuietStderr() : saved_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) {
+    gdcm::Trace::WarningOff();
+    gdcm::Trace::ErrorOff();
+    const int null = saved_ >= 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (null < 0) return;
+    dup2(null, STDERR_FILENO);
+    close(null);
+  }
+  ~QuietStderr() {
+    if (saved_ < 0) return;
+    dup2(saved_, STDERR_FILENO);
+    close(saved_);
+  }
+  QuietStderr(const QuietStderr&) = delete;
+  QuietStderr& operator=(const QuietStderr&) = delete;
+
+ private:
+  const int saved_;
+};
+
 absl::StatusOr<CodedFrame> DecodeWithGdcm(const DicomImage& image,
                                           std::span<const uint8_t> codestream) {
   LANGEVIN_ASSIGN_OR_RETURN(const CodestreamInfo info,
@@ -111,8 +138,7 @@ absl::StatusOr<CodedFrame> DecodeWithGdcm(const DicomImage& image,
   frame.bits_allocated = info.precision <= 8 ? 8 : info.precision <= 16 ? 16 : 32;
   frame.photometric = image.samples == 3 ? ColorOf(image, info) : image.photometric;
 
-  gdcm::Trace::WarningOff();  // Warnings go to the terminal otherwise.
-  gdcm::Trace::ErrorOff();
+  const QuietStderr quiet;
   gdcm::DataElement element(gdcm::Tag(0x7fe0, 0x0010));
   const gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = gdcm::SequenceOfFragments::New();
   gdcm::Fragment fragment;
