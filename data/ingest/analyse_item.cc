@@ -15,6 +15,7 @@
 #include "data/ingest/intensity/choose_map.h"
 #include "data/ingest/quality/measures.h"
 #include "data/ingest/quality/missing.h"
+#include "data/ingest/readers/dicom_decoder.h"
 #include "data/ingest/spool.pb.h"
 
 namespace langevin::data {
@@ -53,25 +54,31 @@ bool SaysAnything(const MedicalFacts& facts) {
 // One item's way through the steps.
 class Analysis {
  public:
-  Analysis(const Sources& sources, const configs::PrepareConfig& config, int64_t item,
-           const EmitRecord& emit)
+  Analysis(const Sources& sources, const configs::PrepareConfig& config, const Privacy* privacy,
+           int64_t item, const EmitRecord& emit)
       : sources_(sources),
         config_(config),
         file_(sources.files[static_cast<size_t>(item)]),
         item_(item),
         emit_(emit),
-        options_{.read = config.read, .medical = config.medical} {}
+        options_{.read = config.read, .medical = config.medical, .privacy = privacy} {}
 
   absl::Status Run() {
     if (!file_.labels_path.empty()) LANGEVIN_RETURN_IF_ERROR(ReadIdxLabels());
-    LANGEVIN_RETURN_IF_ERROR(
-        DecodeFile(file_.path, options_,
-                   [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
+    LANGEVIN_RETURN_IF_ERROR(Decode());
     return sources_.is_idx && next_index_ == 0 ? absl::DataLossError("holds no image")
                                                : absl::OkStatus();
   }
 
  private:
+  absl::Status Decode() {
+    const ImageSink sink = [this](const DecodedImage& image) { return Take(image); };
+    if (file_.more_paths.empty()) return DecodeFile(file_.path, options_, sink);
+    std::vector<std::string> paths = {file_.path};
+    paths.insert(paths.end(), file_.more_paths.begin(), file_.more_paths.end());
+    return DecodeDicomSeries(paths, options_.medical, *options_.privacy, sink);
+  }
+
   absl::Status ReadIdxLabels() {
     const absl::Status status =
         DecodeFile(file_.labels_path, {}, [this](const DecodedImage& image) -> absl::Status {
@@ -209,14 +216,16 @@ std::string ContentsOf(const SourceFile& file) {
   return digest.Hex();
 }
 
-SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config) {
-  return [&sources, &config](int64_t item, const EmitRecord& emit, std::string& last_words) {
-    const SourceFile& file = sources.files[static_cast<size_t>(item)];
-    AllowTimeFor(file.bytes, {});
-    const absl::Status status = Analysis(sources, config, item, emit).Run();
-    last_words = ContentsOf(file);
-    return status;
-  };
+SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config,
+                         const Privacy* privacy) {
+  return
+      [&sources, &config, privacy](int64_t item, const EmitRecord& emit, std::string& last_words) {
+        const SourceFile& file = sources.files[static_cast<size_t>(item)];
+        AllowTimeFor(file.bytes, {});
+        const absl::Status status = Analysis(sources, config, privacy, item, emit).Run();
+        last_words = ContentsOf(file);
+        return status;
+      };
 }
 
 }  // namespace langevin::data

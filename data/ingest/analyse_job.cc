@@ -175,7 +175,7 @@ absl::Status AnalyseShare(const PrepareContext& context, const std::vector<Chunk
   }
   SharedState state;
   const auto work = [&] {
-    SandboxedWorker worker(AnalysisOf(context.sources, context.config));
+    SandboxedWorker worker(AnalysisOf(context.sources, context.config, context.privacy));
     for (size_t i = state.next_chunk++; i < mine.size() && !state.stopping();
          i = state.next_chunk++) {
       const absl::Status status =

@@ -19,6 +19,8 @@
 
 namespace langevin::data {
 
+class Privacy;
+
 // Items [first, end) of the sources.
 struct Chunk {
   int64_t first = 0, end = 0;
@@ -34,6 +36,7 @@ struct PrepareContext {
   const Sources& sources;
   const configs::PrepareConfig& config;
   PreparationFolder& folder;
+  const Privacy* privacy = nullptr;  // Where there are medical sources.
   int workers = 1;
   std::function<bool()> stop_requested;
 };

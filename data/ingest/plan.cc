@@ -52,7 +52,7 @@ class Planner {
   std::vector<ImageRecord>& images() { return plan_.summary.images; }
   const std::string& PathOf(int64_t image) {
     const int64_t item = images()[static_cast<size_t>(image)].item;
-    return sources_.files[static_cast<size_t>(item)].path;
+    return sources_.files[static_cast<size_t>(item)].shown();
   }
 
   absl::Status RejectFiles() {
@@ -61,7 +61,7 @@ class Planner {
     }
     for (size_t item = 0; item < items_.size(); ++item) {
       if (items_[item].reason.empty()) continue;
-      const std::string& path = sources_.files[item].path;
+      const std::string& path = sources_.files[item].shown();
       // An IDX file holds the whole of a split: without it there is no data set.
       if (sources_.is_idx) {
         return absl::DataLossError(

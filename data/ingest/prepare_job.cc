@@ -17,8 +17,10 @@
 #include "data/ingest/analyse_item.h"
 #include "data/ingest/analyse_job.h"
 #include "data/ingest/append.h"
+#include "data/ingest/dicom_series.h"
 #include "data/ingest/inputs_digest.h"
 #include "data/ingest/intensity/choose_intensities.h"
+#include "data/ingest/medical/privacy.h"
 #include "data/ingest/pictures.h"
 #include "data/ingest/plan.h"
 #include "data/ingest/preparation_folder.h"
@@ -53,13 +55,15 @@ std::string IdentityOf(const PrepareOptions& options, const ParentDataset* paren
 class PrepareJob {
  public:
   PrepareJob(FileSystem& file_system, Group& group, const PrepareOptions& options,
-             const std::string& target, Sources& sources, const ParentDataset* parent)
+             const std::string& target, Sources& sources, const ParentDataset* parent,
+             const Privacy* privacy)
       : file_system_(file_system),
         group_(group),
         options_(options),
         target_(target),
         sources_(sources),
         parent_(parent),
+        privacy_(privacy),
         config_text_(configs::ToText(options.config)) {}
 
   // All ranks together. Rank 0 gets the text.
@@ -88,6 +92,7 @@ class PrepareJob {
                                     .sources = sources_,
                                     .config = options_.config,
                                     .folder = *folder_,
+                                    .privacy = privacy_,
                                     .workers = options_.workers,
                                     .stop_requested = options_.stop_requested};
     LANGEVIN_RETURN_IF_ERROR(AnalyseSources(context));
@@ -214,6 +219,7 @@ class PrepareJob {
   const PrepareOptions& options_;
   const std::string target_;
   Sources& sources_;
+  const Privacy* const privacy_;       // Null: no source is medical.
   const ParentDataset* const parent_;  // Null: nothing is appended to.
   const std::string config_text_;
   std::unique_ptr<PreparationFolder> folder_;
@@ -280,6 +286,37 @@ absl::Status CheckOptions(const PrepareOptions& options, const Sources& sources)
   return absl::OkStatus();
 }
 
+// All ranks together. Makes `privacy` with the secret of this output (of the data set appended to,
+// so that its patients stay who they are), hides names that may be patients', and makes DICOM files
+// into series. A dry run writes no secret: its hashes are of one that nobody keeps.
+absl::Status PrepareMedical(Group& group, const PrepareOptions& options, const std::string& target,
+                            std::optional<Privacy>& privacy, Sources& sources) {
+  absl::StatusOr<std::string> salt = std::string();
+  if (group.rank() == 0) {
+    configs::PrivacyConfig config = options.config.privacy;
+    if (config.salt_file.empty() && !options.append_to.empty()) {
+      config.salt_file = absl::StrCat(options.append_to, ".salt");
+      // For what is appended to this one later. With the permissions of the old one.
+      std::error_code error;
+      std::filesystem::copy_file(config.salt_file, absl::StrCat(target, ".salt"),
+                                 std::filesystem::copy_options::skip_existing, error);
+    }
+    if (options.dry_run) {
+      salt = ReadSalt(config, target);
+      if (absl::IsNotFound(salt.status())) salt = std::string("a secret of no consequence");
+    } else {
+      salt = ReadOrMakeSalt(config, target);
+    }
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            GatherIfAllOk(group, salt.status(), salt.ok() ? *salt : ""));
+  privacy.emplace(texts.front(), options.config.privacy);
+  for (SourceFile& file : sources.files) {
+    if (IsMedical(file)) file.safe_name = SafeFileName(*privacy, file.name());
+  }
+  return GroupDicomSeries(group, options.workers, *privacy, sources);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> PrepareDataset(FileSystem& file_system, Group& group,
@@ -294,6 +331,10 @@ absl::StatusOr<std::string> PrepareDataset(FileSystem& file_system, Group& group
 
   absl::StatusOr<Sources> sources = FindSources(file_system, options.inputs);
   absl::Status ready = sources.ok() ? CheckOptions(options, *sources) : sources.status();
+  std::optional<Privacy> privacy;
+  if (ready.ok() && HasMedicalFiles(*sources)) {
+    ready = PrepareMedical(group, options, target, privacy, *sources);
+  }
   std::optional<ParentDataset> parent;
   if (ready.ok() && !options.append_to.empty()) {
     auto opened = OpenParent(file_system, options.append_to, configs::ToText(options.config));
@@ -315,7 +356,9 @@ absl::StatusOr<std::string> PrepareDataset(FileSystem& file_system, Group& group
   LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
                             GatherIfAllOk(group, ready, existing));
   if (!texts.front().empty()) return texts.front();
-  return PrepareJob(file_system, group, options, target, *sources, parent_or_null).Run();
+  return PrepareJob(file_system, group, options, target, *sources, parent_or_null,
+                    privacy.has_value() ? &*privacy : nullptr)
+      .Run();
 }
 
 }  // namespace langevin::data

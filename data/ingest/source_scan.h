@@ -38,6 +38,10 @@ struct SourceFile {
   // Of a DICOM series: the files behind `path`, in order.
   std::vector<std::string> more_paths;
 
+  // What reports and messages call it, where its name may be a patient's; empty: its path.
+  std::string safe_name;
+  const std::string& shown() const { return safe_name.empty() ? path : safe_name; }
+
   // Inside its input: the same wherever the input lies.
   std::string name() const { return path.substr(name_begin); }
 };

@@ -34,11 +34,13 @@ std::string GroupName(const Sources& sources, GroupBy group_by, const ImageRecor
   if (!file.group.empty() && (group_by == GroupBy::kPatient || group_by == GroupBy::kTable)) {
     return absl::StrCat("group ", file.group);
   }
+  // Names of medical files may be those of patients.
+  const std::string name = file.safe_name.empty() ? file.name() : file.safe_name;
   fell_back = group_by != GroupBy::kFile && group_by != GroupBy::kNone;
   if (group_by == GroupBy::kNone || IsTableOfImages(sources, file)) {
-    return absl::StrCat("image ", file.name(), "#", image.index);
+    return absl::StrCat("image ", name, "#", image.index);
   }
-  return absl::StrCat("file ", file.name());
+  return absl::StrCat("file ", name);
 }
 
 const char* NameOf(GroupBy group_by) {
