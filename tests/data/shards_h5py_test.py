@@ -7,6 +7,7 @@ import csv
 import gzip
 import os
 import subprocess
+import zlib
 
 import h5py
 import numpy as np
@@ -83,6 +84,34 @@ def test_checksums_are_crc32c_of_the_stored_bytes(tmp_path):
         assert "labels" not in shard
         for image, crc in zip(shard["images"][:], shard["crc32c"][:]):
             assert crc == crc32c(image.tobytes())
+
+
+def test_compressed_shards_need_nothing_but_zlib(tmp_path):
+    images = np.zeros((40, 16, 16, 3), np.uint8)
+    images[:] = np.arange(16, dtype=np.uint8)[None, :, None, None]
+    images[::2] = np.random.default_rng(0).integers(0, 256, images[::2].shape)  # Not to be shortened.
+    (tmp_path / "raw").write_bytes(images.tobytes())
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    for layout in ("plain", "compressed"):
+        command = ["bench", "loader", "--side", 16, "--count", 40, "--batch", 8, "--epochs", 1, "--layout", layout,
+                   "--images", tmp_path / "raw", "--work", tmp_path]
+        subprocess.run([os.environ["LANGEVIN"], *map(str, command)], check=True, env=environment, timeout=120)
+    with h5py.File(tmp_path / "langevin_16_40_plain_given" / "train-00000-of-00001.h5") as shard:
+        np.testing.assert_array_equal(shard["images"][:], images)
+        crcs = shard["crc32c"][:]
+    with h5py.File(tmp_path / "langevin_16_40_compressed_given" / "train-00000-of-00001.h5") as shard:
+        attributes = [shard.attrs[name] for name in ("height", "width", "channels", "bytes_per_number", "count")]
+        assert attributes == [16, 16, 3, 1, 40] and "images" not in shard
+        np.testing.assert_array_equal(shard["crc32c"][:], crcs)
+        blob, codes = shard["blob"][:].tobytes(), set()
+        for image, (offset, length, code, crc) in zip(images, shard["index"][:]):
+            data = blob[offset:offset + length]
+            assert crc32c(data) == crc
+            if code == 1:
+                data = np.frombuffer(zlib.decompress(data), np.uint8).reshape(3, 16, 16).transpose(1, 2, 0).tobytes()
+            assert data == image.tobytes()
+            codes.add(int(code))
+        assert codes == {0, 1} and len(blob) < images.nbytes * 0.6
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
