@@ -11,7 +11,7 @@
 namespace langevin::configs {
 namespace {
 
-using Problem = std::optional<RunConfigProblem>;
+using Problem = std::optional<ConfigProblem>;
 
 // More images than any run sees, and small enough that rounding up cannot overflow.
 constexpr int64_t kMostImages = 1'000'000'000'000'000;
@@ -20,14 +20,13 @@ constexpr int64_t kMostTimesteps = 1'000'000;
 
 Problem InRange(std::string field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return std::nullopt;
-  return RunConfigProblem{std::move(field),
-                          absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
+  return ConfigProblem{std::move(field),
+                       absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
 }
 
 Problem Require(bool ok, std::string field, double value, std::string_view allowed) {
   if (ok) return std::nullopt;
-  return RunConfigProblem{std::move(field),
-                          absl::StrFormat("value %.9g: must be %s", value, allowed)};
+  return ConfigProblem{std::move(field), absl::StrFormat("value %.9g: must be %s", value, allowed)};
 }
 
 Problem FiniteFromZero(std::string field, double value) {
@@ -52,10 +51,10 @@ Problem FromZeroToMost(std::string field, double value, double most) {
 
 Problem FindProblemInUNet(const UNetConfig& config) {
   if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
-    return RunConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
+    return ConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
   }
   if (config.out_channels != config.in_channels) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "model.unet.out_channels",
         absl::StrFormat("value %d: must equal in_channels, which is %d: the network predicts an "
                         "image like the one it gets",
@@ -83,7 +82,7 @@ Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConf
   }
   const bool learned = unet.has_value() && unet->time_embedding_type == "learned";
   if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "diffusion.ddpm.num_train_timesteps",
         absl::StrFormat(
             "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
@@ -189,14 +188,14 @@ Problem FindProblemInTrain(const TrainConfig& config) {
     if (problem.has_value()) return problem;
   }
   if (config.global_batch % config.microbatch == 0) return std::nullopt;
-  return RunConfigProblem{"train.microbatch",
-                          absl::StrFormat("value %d: must divide train.global_batch, which is %d",
-                                          config.microbatch, config.global_batch)};
+  return ConfigProblem{"train.microbatch",
+                       absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                       config.microbatch, config.global_batch)};
 }
 
 Problem FindProblemInDistributed(const DistributedConfig& config) {
   if (config.zero_stage < 0 || config.zero_stage > 1) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "distributed.zero_stage",
         absl::StrFormat("value %d: must be 0 (each rank has the whole optimizer state) or 1 (each "
                         "has its slice)",
@@ -220,7 +219,7 @@ Problem FindProblemInMonitor(const MonitorConfig& config, const std::optional<Dd
   }
   const bool samples = config.sample_every_images > 0;
   if (samples && ddpm.has_value() && config.sample_steps > ddpm->num_train_timesteps) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "monitor.sample_steps",
         absl::StrFormat("value %d: must be at most diffusion.ddpm.num_train_timesteps, which is %d",
                         config.sample_steps, ddpm->num_train_timesteps)};
@@ -232,7 +231,7 @@ int64_t RoundUp(int64_t images, int64_t batch) { return (images + batch - 1) / b
 
 }  // namespace
 
-std::optional<RunConfigProblem> FindProblem(const RunConfig& config) {
+std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
   if (config.unet.has_value()) {
     if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
   }

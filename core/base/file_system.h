@@ -52,6 +52,7 @@ enum class FileType { kRegular, kDirectory, kOther };  // Links are kOther: they
 struct FileInfo {
   FileType type = FileType::kOther;
   uint64_t size = 0;
+  int64_t modified_ns = 0;  // Since 1970; when the contents were changed last, where it is known.
 };
 
 // Paths are those of the process. Errors name the path and the system's reason: NotFound,

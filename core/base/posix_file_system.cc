@@ -167,6 +167,7 @@ class PosixFileSystemImpl : public FileSystem {
     if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(path, "examine", errno);
     FileInfo result;
     result.size = static_cast<uint64_t>(info.st_size);
+    result.modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
     if (S_ISREG(info.st_mode)) result.type = FileType::kRegular;
     if (S_ISDIR(info.st_mode)) result.type = FileType::kDirectory;
     return result;

@@ -6,22 +6,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "data/ingest/source_scan.h"
-#include "data/ingest/statistics.h"
-#include "data/manifest.h"
+#include "data/ingest/preparation_summary.h"
 
 namespace langevin::data {
 
 inline constexpr std::string_view kReportName = "report.html";
 inline constexpr std::string_view kRejectedName = "rejected.csv";
 
-// Columns file and reason, with a header line, quoted as RFC 4180 has it.
-std::string RejectedCsv(const std::vector<Rejection>& rejected);
+// Columns file, reason and score, with a header line, quoted as RFC 4180 has it. The score is empty
+// where there is none.
+std::string RejectedCsv(const std::vector<RejectedRow>& rejected);
 
-// One page that needs no other file. `title` is what the data set is called.
-absl::StatusOr<std::string> ReportHtml(const std::string& title, const Manifest& manifest,
-                                       const Statistics& statistics,
-                                       const std::vector<Rejection>& rejected);
+// One page that needs no other file.
+absl::StatusOr<std::string> ReportHtml(const PreparationSummary& summary);
 
 }  // namespace langevin::data
 

@@ -38,7 +38,6 @@ struct Frame {
 
 constexpr uint64_t kMaxTextBytes = 64 << 10;
 constexpr size_t kSendBufferBytes = 1 << 20;
-constexpr int kChildSocket = 3;
 
 bool SendAll(int socket, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -108,42 +107,14 @@ uint64_t MappedBytes() {
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Gives up all that decoding does not need. Leaves the socket as descriptor kChildSocket.
-void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);  // It died before the line above.
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_DUMPABLE, 0);
-  for (const int signal : {SIGTERM, SIGUSR1, SIGXCPU}) std::signal(signal, SIG_DFL);
-  const uint64_t mapped = MappedBytes();
-  dup2(socket, kChildSocket);
-  syscall(SYS_close_range, kChildSocket + 1, ~0U, 0);
-  Limit(RLIMIT_CORE, 0, 0);
-  Limit(RLIMIT_FSIZE, 0, 0);
-  Limit(RLIMIT_NOFILE, 16, 16);
-  Limit(RLIMIT_NPROC, 0, 0);
-  Limit(RLIMIT_AS, mapped + limits.memory_bytes, mapped + limits.memory_bytes);
-}
-
-// The CPU time of this process may go on for what `path` may take.
-void AllowTimeFor(const std::string& path, const SandboxLimits& limits) {
-  struct rusage usage;
-  struct stat info;
-  getrusage(RUSAGE_SELF, &usage);
-  const double mib =
-      stat(path.c_str(), &info) == 0 ? static_cast<double>(info.st_size) / (1 << 20) : 0;
-  const double seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 +
-                         limits.seconds_per_file + limits.seconds_per_mib * mib;
-  Limit(RLIMIT_CPU, static_cast<rlim_t>(std::ceil(seconds)), RLIM_INFINITY);
-}
-
 [[noreturn]] void RunChild(const DecodeFunction& decode, const SandboxLimits& limits) {
-  FrameSender sender(kChildSocket);
+  FrameSender sender(kSandboxSocket);
   Frame request;
-  while (ReceiveAll(kChildSocket, std::as_writable_bytes(std::span(&request, 1)))) {
+  while (ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(&request, 1)))) {
     std::string path(request.payload_bytes, '\0');
-    if (!ReceiveAll(kChildSocket, std::as_writable_bytes(std::span(path)))) break;
-    AllowTimeFor(path, limits);
+    if (!ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(path)))) break;
+    struct stat info;
+    AllowTimeFor(stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0, limits);
     absl::Status status;
     try {
       status = decode(path, [&sender](const DecodedImage& image) {
@@ -188,6 +159,31 @@ bool IsPossible(const Frame& frame) {
 }
 
 }  // namespace
+
+void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);  // It died before the line above.
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGXCPU}) std::signal(signal, SIG_DFL);
+  const uint64_t mapped = MappedBytes();
+  dup2(socket, kSandboxSocket);
+  syscall(SYS_close_range, kSandboxSocket + 1, ~0U, 0);
+  Limit(RLIMIT_CORE, 0, 0);
+  Limit(RLIMIT_FSIZE, 0, 0);
+  Limit(RLIMIT_NOFILE, 16, 16);
+  Limit(RLIMIT_NPROC, 0, 0);
+  Limit(RLIMIT_AS, mapped + limits.memory_bytes, mapped + limits.memory_bytes);
+}
+
+void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const double seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 +
+                         limits.seconds_per_file +
+                         limits.seconds_per_mib * static_cast<double>(bytes) / (1 << 20);
+  Limit(RLIMIT_CPU, static_cast<rlim_t>(std::ceil(seconds)), RLIM_INFINITY);
+}
 
 absl::Status SandboxedDecoder::Start() {
   int sockets[2];

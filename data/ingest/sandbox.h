@@ -28,6 +28,13 @@ struct SandboxLimits {
   int silent_seconds = 300;
 };
 
+// The child's side of the border, for all that decodes. A process that was just forked for it gives
+// up what decoding does not need, and keeps `socket` as descriptor kSandboxSocket.
+inline constexpr int kSandboxSocket = 3;
+void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits);
+// The CPU time of this process may go on for what a source of this size may take.
+void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits);
+
 // One thread at a time. A child is forked when the first file comes, with all that the process has
 // in memory; start it before threads that hold locks.
 class SandboxedDecoder {

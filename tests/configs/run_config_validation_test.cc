@@ -22,7 +22,7 @@ RunConfig Valid() {
 std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
   RunConfig config = Valid();
   change(config);
-  const std::optional<RunConfigProblem> problem = FindProblem(config);
+  const std::optional<ConfigProblem> problem = FindProblem(config);
   return problem.has_value() ? problem->field + ": " + problem->message : "none";
 }
 

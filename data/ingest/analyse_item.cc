@@ -1,0 +1,238 @@
+#include "data/ingest/analyse_item.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/digest.h"
+#include "core/base/file_system.h"
+#include "core/base/status_macros.h"
+#include "data/ingest/decoders.h"
+#include "data/ingest/geometry/geometry.h"
+#include "data/ingest/quality/measures.h"
+#include "data/ingest/spool.pb.h"
+
+namespace langevin::data {
+namespace {
+
+constexpr uint64_t kPieceBytes = 1 << 20;
+constexpr size_t kMaxNotes = 16;  // Of one image.
+constexpr size_t kMaxNoteBytes = 500;
+
+void SetShape(const ImageShape& from, proto::SpoolShape& to) {
+  to.set_height(from.height);
+  to.set_width(from.width);
+  to.set_channels(from.channels);
+}
+
+void SetMedical(const MedicalFacts& from, proto::SpoolMedical& to) {
+  to.set_modality(from.modality);
+  to.set_group(from.group);
+  to.set_series(from.series);
+  if (from.position_mm.has_value()) {
+    to.mutable_position_mm()->Assign(from.position_mm->begin(), from.position_mm->end());
+  }
+  if (from.normal.has_value()) {
+    to.mutable_normal()->Assign(from.normal->begin(), from.normal->end());
+  }
+  to.mutable_spacing_mm()->Assign(from.spacing_mm.begin(), from.spacing_mm.end());
+  to.set_burned_in_annotation(from.burned_in_annotation);
+  to.set_secondary_capture(from.secondary_capture);
+}
+
+bool SaysAnything(const MedicalFacts& facts) {
+  return !facts.modality.empty() || !facts.group.empty() || !facts.series.empty() ||
+         !facts.spacing_mm.empty() || facts.burned_in_annotation || facts.secondary_capture;
+}
+
+template <typename T>
+void AddMoments(const DecodedImage& image, proto::SpoolImage& record) {
+  const std::span values(reinterpret_cast<const T*>(image.pixels.data()),
+                         static_cast<size_t>(image.shape.values()));
+  const size_t channels = static_cast<size_t>(image.shape.channels);
+  int64_t count = 0;
+  double sum = 0, sum_of_squares = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!image.mask.empty() && image.mask[i / channels] == 0) continue;
+    const double value = static_cast<double>(values[i]);
+    if (!std::isfinite(value)) continue;
+    ++count;
+    sum += value;
+    sum_of_squares += value * value;
+  }
+  record.set_moment_count(count);
+  record.set_moment_sum(sum);
+  record.set_moment_sum_of_squares(sum_of_squares);
+}
+
+// One item's way through the steps.
+class Analysis {
+ public:
+  Analysis(const Sources& sources, const configs::PrepareConfig& config, int64_t item,
+           const EmitRecord& emit)
+      : sources_(sources),
+        config_(config),
+        file_(sources.files[static_cast<size_t>(item)]),
+        item_(item),
+        emit_(emit),
+        options_{.read = config.read, .medical = config.medical} {}
+
+  absl::Status Run() {
+    if (!file_.labels_path.empty()) LANGEVIN_RETURN_IF_ERROR(ReadIdxLabels());
+    LANGEVIN_RETURN_IF_ERROR(
+        DecodeFile(file_.path, options_,
+                   [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
+    return sources_.is_idx && next_index_ == 0 ? absl::DataLossError("holds no image")
+                                               : absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadIdxLabels() {
+    const absl::Status status =
+        DecodeFile(file_.labels_path, {}, [this](const DecodedImage& image) -> absl::Status {
+          if (image.images_in_file != 1 || image.shape.height != 1) {
+            return absl::DataLossError("holds images, where labels are expected");
+          }
+          idx_labels_.resize(image.pixels.size());
+          std::transform(image.pixels.begin(), image.pixels.end(), idx_labels_.begin(),
+                         [](std::byte value) { return std::to_integer<uint8_t>(value); });
+          return absl::OkStatus();
+        });
+    if (!status.ok()) {
+      return absl::DataLossError(
+          absl::StrCat("its labels are of no use: ", file_.labels_path, " ", status.message()));
+    }
+    if (idx_labels_.empty()) {
+      return absl::DataLossError(
+          absl::StrCat("its labels are of no use: ", file_.labels_path, " holds no label"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckIdxImage(const DecodedImage& image) const {
+    if (image.images_in_file == 1 && image.shape.height == 1) {
+      return absl::DataLossError("holds labels, where images are expected");
+    }
+    if (!idx_labels_.empty() && image.images_in_file != static_cast<int64_t>(idx_labels_.size())) {
+      return absl::DataLossError(absl::StrFormat("holds %d images, but %s has %d labels",
+                                                 image.images_in_file, file_.labels_path,
+                                                 idx_labels_.size()));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Take(const DecodedImage& decoded) {
+    if (sources_.is_idx) LANGEVIN_RETURN_IF_ERROR(CheckIdxImage(decoded));
+    const int64_t index = next_index_++;
+    int64_t label = decoded.label.value_or(file_.label);
+    if (!idx_labels_.empty()) label = idx_labels_[static_cast<size_t>(index)];
+    const double share =
+        decoded.images_in_file <= 0
+            ? 0
+            : static_cast<double>(next_index_) / static_cast<double>(decoded.images_in_file);
+    // Geometry works on a copy only where it changes something.
+    return ApplyGeometry(decoded, config_.geometry,
+                         [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
+                           Emit(decoded.shape, image, index, label, bucket, share);
+                           return absl::OkStatus();
+                         });
+  }
+
+  void Emit(const ImageShape& source_shape, const DecodedImage& image, int64_t index, int64_t label,
+            int32_t bucket, double share) {
+    const Measures measures = Measure(image);
+    record_.Clear();
+    record_.set_item(item_);
+    record_.set_index(index);
+    SetShape(source_shape, *record_.mutable_source_shape());
+    SetShape(image.shape, *record_.mutable_shape());
+    record_.set_dtype(static_cast<int32_t>(image.dtype));
+    record_.set_bits(image.bits);
+    record_.set_alpha_left_out(image.alpha_left_out);
+    record_.set_physical_scale(image.physical.scale);
+    record_.set_physical_offset(image.physical.offset);
+    record_.set_physical_unit(image.physical.unit);
+    record_.set_label(label);
+    record_.set_bucket(bucket);
+    record_.set_measures(&measures, sizeof(measures));
+    if (SaysAnything(image.medical)) SetMedical(image.medical, *record_.mutable_medical());
+    for (const std::string& note : image.notes) {
+      if (record_.note_size() < kMaxNotes) record_.add_note(note.substr(0, kMaxNoteBytes));
+    }
+    record_.set_source_share(share);
+    record_.set_pixel_bytes(image.pixels.size());
+    record_.set_mask_bytes(image.mask.size());
+    if (config_.intensity.mode == configs::IntensityMode::kDatasetZScore) {
+      switch (image.dtype) {
+        case DType::kUint8:
+          AddMoments<uint8_t>(image, record_);
+          break;
+        case DType::kUint16:
+          AddMoments<uint16_t>(image, record_);
+          break;
+        default:
+          AddMoments<float>(image, record_);
+      }
+    }
+    if (image.mask.empty()) {
+      emit_(record_.SerializeAsString(), image.pixels);
+    } else {
+      payload_ = image.pixels;
+      const auto mask = std::as_bytes(std::span(image.mask));
+      payload_.insert(payload_.end(), mask.begin(), mask.end());
+      emit_(record_.SerializeAsString(), payload_);
+    }
+  }
+
+  const Sources& sources_;
+  const configs::PrepareConfig& config_;
+  const SourceFile& file_;
+  const int64_t item_;
+  const EmitRecord& emit_;
+  const DecodeOptions options_;
+  int64_t next_index_ = 0;
+  std::vector<uint8_t> idx_labels_;
+  proto::SpoolImage record_;
+  std::vector<std::byte> payload_;
+};
+
+// False if it cannot be read.
+bool AddFileTo(Digest& digest, const std::string& path) {
+  const auto file = PosixFileSystem().OpenForReading(path);
+  if (!file.ok()) return false;
+  digest.UpdateInteger((*file)->size());
+  std::vector<std::byte> piece(std::min((*file)->size(), kPieceBytes));
+  for (uint64_t offset = 0; offset < (*file)->size(); offset += kPieceBytes) {
+    const std::span bytes =
+        std::span(piece).first(std::min<uint64_t>(kPieceBytes, (*file)->size() - offset));
+    if (!(*file)->ReadAt(offset, bytes).ok()) return false;
+    digest.Update(bytes);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string ContentsOf(const SourceFile& file) {
+  Digest digest;
+  if (!AddFileTo(digest, file.path)) return "?";
+  if (!file.labels_path.empty() && !AddFileTo(digest, file.labels_path)) return "?";
+  return digest.Hex();
+}
+
+SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config) {
+  return [&sources, &config](int64_t item, const EmitRecord& emit, std::string& last_words) {
+    const SourceFile& file = sources.files[static_cast<size_t>(item)];
+    AllowTimeFor(file.bytes, {});
+    const absl::Status status = Analysis(sources, config, item, emit).Run();
+    last_words = ContentsOf(file);
+    return status;
+  };
+}
+
+}  // namespace langevin::data
