@@ -65,10 +65,8 @@ class ShardWriter {
   void Add(const ShardSample& sample);
 
   int64_t count() const { return static_cast<int64_t>(crcs_.size()); }
-  // Of images, masks and conditions together, as they will be stored.
-  int64_t bytes() const {
-    return static_cast<int64_t>(pixels_.size() + masks_.size() + 4 * conditions_.size());
-  }
+  // Of the images, as they will be stored.
+  int64_t bytes() const { return static_cast<int64_t>(pixels_.size()); }
   // The checksums of the image added last. Require count() >= 1.
   uint32_t last_crc() const { return crcs_.back(); }
   uint32_t last_extras_crc() const { return extras_crcs_.back(); }

@@ -129,7 +129,8 @@ def edm_sources(labels, side):
     sources = []
     strength, direction = np.hypot(labels[5], labels[6]), np.arctan2(labels[6], labels[5])
     for a, r in ((strength, direction), (-strength, direction + np.pi)):
-        stretched = rotation(r) @ np.diag([(2 ** 0.2) ** a, (2 ** 0.2) ** -a]) @ rotation(-r)
+        # Turned by r, stretched, and turned back.
+        stretched = rotation(-r) @ np.diag([(2 ** 0.2) ** a, (2 ** 0.2) ** -a]) @ rotation(r)
         # What is done to the image, first to last: flips, scale, rotation, anisotropy, translation.
         forward = np.eye(3)
         for step in (flips, scale, turn, stretched):
