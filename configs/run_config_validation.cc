@@ -119,12 +119,12 @@ Problem FindProblemInBlockOrder(const DataConfig& config, int64_t global_batch) 
   }
   if (config.order != DataOrder::kBlock) return std::nullopt;
   if (global_batch % config.lanes != 0) {
-    return RunConfigProblem{"data.lanes",
+    return ConfigProblem{"data.lanes",
                             absl::StrFormat("value %d: must divide train.global_batch, which is %d",
                                             config.lanes, global_batch)};
   }
   if (config.class_balance > 0 || !config.mix.empty()) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "data.order",
         absl::StrFormat("value BLOCK: cannot be together with data.%s, whose images lie apart; use "
                         "SAMPLE",
@@ -144,11 +144,11 @@ Problem FindProblemInData(const DataConfig& config, int64_t global_batch) {
     if (problem.has_value()) return problem;
   }
   if (config.mix.size() > 1000) {
-    return RunConfigProblem{"data.mix", "has more than 1000 data sets"};
+    return ConfigProblem{"data.mix", "has more than 1000 data sets"};
   }
   for (const MixConfig& mix : config.mix) {
     if (mix.path.empty()) {
-      return RunConfigProblem{"data.mix.path", "is not set; it must name a data set"};
+      return ConfigProblem{"data.mix.path", "is not set; it must name a data set"};
     }
     if (Problem problem = WeightAboveZero("data.mix.weight", mix.weight)) return problem;
   }
