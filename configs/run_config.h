@@ -80,6 +80,7 @@ struct DistributedConfig {
   double timeout_seconds = 60;
   int threads_per_rank = 0;
   Precision gradient_precision = Precision::kFp32;
+  std::optional<bool> overlap;  // Not set: as the communicator advises.
 };
 
 struct CheckpointConfig {

@@ -175,6 +175,7 @@ RunConfig FromProto(const proto::RunConfig& from) {
       .timeout_seconds = from.distributed().timeout_seconds(),
       .threads_per_rank = from.distributed().threads_per_rank(),
       .gradient_precision = static_cast<Precision>(from.distributed().gradient_precision())};
+  if (from.distributed().has_overlap()) to.distributed.overlap = from.distributed().overlap();
   to.checkpoint = {.every_images = from.checkpoint().every_images(),
                    .every_seconds = from.checkpoint().every_seconds(),
                    .keep = from.checkpoint().keep()};
@@ -206,6 +207,7 @@ proto::RunConfig ToProto(const RunConfig& from) {
   distributed.set_threads_per_rank(from.distributed.threads_per_rank);
   distributed.set_gradient_precision(
       static_cast<proto::Precision>(from.distributed.gradient_precision));
+  if (from.distributed.overlap.has_value()) distributed.set_overlap(*from.distributed.overlap);
   proto::CheckpointConfig& checkpoint = *to.mutable_checkpoint();
   checkpoint.set_every_images(from.checkpoint.every_images);
   checkpoint.set_every_seconds(from.checkpoint.every_seconds);

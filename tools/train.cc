@@ -56,11 +56,10 @@ checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
 
 // What must be the same on all ranks for their collectives to fit together and their sums to mean
 // something.
-std::string IdentityOf(const Plan& plan) {
+std::string IdentityOf(const Plan& plan, const model::ParameterStore& parameters) {
   std::string text = absl::StrCat("langevin ", kVersion, "\ndata ", plan.dataset->fingerprint(),
                                   "\n", configs::ToText(plan.config));
-  model::UNet2D network(*plan.config.unet, configs::Precision::kFp32, at::kMeta);  // No memory.
-  for (const model::Parameter& parameter : network.parameters().parameters()) {
+  for (const model::Parameter& parameter : parameters.parameters()) {
     absl::StrAppend(&text, "parameter ", parameter.name, " ", ShapeString(parameter.shape), "\n");
   }
   return text;
@@ -102,8 +101,9 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   auto network =
       std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device,
                                       train::TrainableMultiple(communicator.size()));
-  const auto sharding =
-      train::ShardingFor(network->parameters(), plan.config.distributed, communicator);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const auto sharding,
+      train::ShardingFor(network->parameters(), plan.config.distributed, communicator));
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
@@ -231,12 +231,16 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   // Everything that can be wrong is found before anything is written.
   absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), ranks);
   absl::Status ready = made.status();
-  const int64_t num_parameters = made.ok() ? model::CountParameters(*made->config.unet) : 0;
-  if (ready.ok())
+  std::optional<model::UNet2D> shapes;  // Without memory.
+  int64_t num_parameters = 0;
+  if (ready.ok()) {
+    shapes.emplace(*made->config.unet, configs::Precision::kFp32, at::kMeta);
+    num_parameters = shapes->parameters().num_parameters();
     ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
+  }
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
   const Plan& plan = *made;
-  LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan)));
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan, shapes->parameters())));
   const configs::DistributedConfig& distribution = plan.config.distributed;
   at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
   if (scaling.ranks > 0) {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,6 +32,9 @@ namespace langevin::checkpoint {
 using langevin::Group;
 using langevin::SingleProcess;
 
+// Names of facts that are for the run itself begin so; exports leave them out.
+inline constexpr std::string_view kResumeFactPrefix = "resume.";
+
 // What a checkpoint says of itself beside the tensors.
 struct Metadata {
   int64_t images_seen = 0;
@@ -38,8 +42,7 @@ struct Metadata {
   std::string data_fingerprint;  // Of the data set it was trained on.
   std::string software;          // Version, for people.
   int world_size = 1;            // A remark: any number of ranks may load it.
-  // Further facts by name: intensity map, class count, ... Small. Those whose names begin with
-  // "resume." are for the run itself; exports leave them out.
+  // Further facts by name: intensity map, class count, ... Small.
   std::vector<std::pair<std::string, std::string>> facts;
 };
 
@@ -54,12 +57,18 @@ struct Found {
 // "images-000000128000".
 std::string FolderName(int64_t images_seen);
 
+// The rank that writes each tensor, from types and shapes alone. Largest first, each to the rank
+// with the least so far, so that no rank has more than a tensor's size above the mean. Every rank
+// computes the same.
+std::vector<int> DivideTensors(const std::vector<TensorView>& tensors, int ranks);
+
 // Saves a checkpoint; called by all ranks together with the same metadata and tensor list (names,
-// types, shapes and order; replicated bytes). The tensors are divided over the ranks by size. On
-// success it is on stable storage under RUN/checkpoints on return, and all but the newest `keep`
-// are removed (quarantined ones are never counted nor touched). If any rank fails, all ranks get
-// that rank's error, the temporary folder is removed, and older checkpoints are as they were.
-// Saving a checkpoint that exists with the same images_seen replaces nothing and succeeds.
+// types, shapes and order). Each rank writes those that DivideTensors gives it; the bytes of others
+// are not looked at and may be left out. On success it is on stable storage under RUN/checkpoints
+// on return, and all but the newest `keep` are removed (quarantined ones are never counted nor
+// touched). If any rank fails, all ranks get that rank's error, the temporary folder is removed,
+// and older checkpoints are as they were. Saving a checkpoint that exists with the same images_seen
+// replaces nothing and succeeds.
 absl::Status Save(FileSystem& file_system, Group& group, const std::string& run_folder,
                   const Metadata& metadata, const std::vector<TensorView>& tensors, int keep);
 

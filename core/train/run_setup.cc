@@ -101,13 +101,13 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
 }
 
 int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks) {
-  // Weights and gradient in fp32; also in bf16 where forward and backward compute in it; and the
-  // gradient in bf16 where it is sent so.
-  int64_t bytes_each = 8;
-  if (config.train.precision == configs::Precision::kBf16) bytes_each += 4;
+  const bool bf16 = config.train.precision == configs::Precision::kBf16;
+  // Weights of forward and backward, and gradients, which are also there in fp32; and the gradient
+  // in bf16 where it is sent so.
+  int64_t bytes_each = 8;  // 4 + 4, or in bf16 2 + 4 + 2.
   if (config.distributed.gradient_precision == configs::Precision::kBf16) bytes_each += 2;
-  // Two moments and the average.
-  const int64_t sliced = 12 * num_parameters;
+  // Two moments, the average, and the fp32 weights if they are not those of forward and backward.
+  const int64_t sliced = (bf16 ? 16 : 12) * num_parameters;
   return num_parameters * bytes_each +
          (config.distributed.zero_stage > 0 ? sliced / ranks : sliced);
 }

@@ -79,12 +79,14 @@ class Analysis {
         config_(config),
         file_(sources.files[static_cast<size_t>(item)]),
         item_(item),
-        emit_(emit) {}
+        emit_(emit),
+        options_{.read = config.read, .medical = config.medical} {}
 
   absl::Status Run() {
     if (!file_.labels_path.empty()) LANGEVIN_RETURN_IF_ERROR(ReadIdxLabels());
-    LANGEVIN_RETURN_IF_ERROR(DecodeFile(
-        file_.path, [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
+    LANGEVIN_RETURN_IF_ERROR(
+        DecodeFile(file_.path, options_,
+                   [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
     return sources_.is_idx && next_index_ == 0 ? absl::DataLossError("holds no image")
                                                : absl::OkStatus();
   }
@@ -92,7 +94,7 @@ class Analysis {
  private:
   absl::Status ReadIdxLabels() {
     const absl::Status status =
-        DecodeFile(file_.labels_path, [this](const DecodedImage& image) -> absl::Status {
+        DecodeFile(file_.labels_path, {}, [this](const DecodedImage& image) -> absl::Status {
           if (image.images_in_file != 1 || image.shape.height != 1) {
             return absl::DataLossError("holds images, where labels are expected");
           }
@@ -192,6 +194,7 @@ class Analysis {
   const SourceFile& file_;
   const int64_t item_;
   const EmitRecord& emit_;
+  const DecodeOptions options_;
   int64_t next_index_ = 0;
   std::vector<uint8_t> idx_labels_;
   proto::SpoolImage record_;

@@ -18,6 +18,10 @@ namespace langevin::data {
 
 // No decoded image may have more bytes; a file that claims more is refused before memory is taken.
 inline constexpr int64_t kMaxDecodedBytes = int64_t{1} << 29;
+// What a decode function may attach to an image besides.
+inline constexpr size_t kMaxExtraBytes = 4096;
+// The largest number of a class.
+inline constexpr int64_t kMaxLabel = (int64_t{1} << 24) - 1;
 
 // Physical value (HU, or whatever the source means) = stored * scale + offset.
 struct PhysicalUnits {
@@ -52,6 +56,8 @@ struct DecodedImage {
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
   std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
                               // all valid. NaN of float images is found later.
+  std::vector<std::byte> extra;  // What a decode function adds for its caller (measures), opaque to
+                                 // the sandbox: at most kMaxExtraBytes.
 };
 
 using ImageSink = std::function<absl::Status(const DecodedImage&)>;

@@ -11,7 +11,7 @@ void AddSources(const std::string& options, const Sources& sources, Digest& dige
   digest.UpdateInteger(sources.class_names.size());
   for (const std::string& name : sources.class_names) digest.UpdateString(name);
   for (const SourceFile& file : sources.files) {
-    digest.UpdateString(file.name);
+    digest.UpdateString(file.name());
     digest.UpdateString(NameOfSplit(file.split));
     digest.UpdateInteger(static_cast<uint64_t>(file.label));
   }

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -16,19 +15,20 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/status_macros.h"
 #include "data/ingest/decoders.h"
+#include "data/ingest/file_kind.h"
+#include "data/ingest/source_table.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr int kMaxFolderDepth = 32;
 
-bool IsHidden(const std::string& name) { return name.front() == '.'; }
+// Where in the path of a file in `folder` its name begins.
+uint32_t NameBegin(const std::string& folder) {
+  return static_cast<uint32_t>(JoinPath(folder, "x").size() - 1);
+}
 
-// A file found in a PNG folder; class and split are names until all are known.
-struct FoundPng {
-  SourceFile file;
-  std::string class_name;  // Empty: directly in the folder.
-};
+bool IsHidden(const std::string& name) { return name.front() == '.'; }
 
 struct IdxName {
   Split split = Split::kTrain;
@@ -45,15 +45,6 @@ std::optional<IdxName> ParseIdxName(const std::string& file) {
         std::pair{"test", Split::kValidation}}) {
     if (name == absl::StrCat(prefix, "-images-idx3-ubyte")) return IdxName{split, false};
     if (name == absl::StrCat(prefix, "-labels-idx1-ubyte")) return IdxName{split, true};
-  }
-  return std::nullopt;
-}
-
-std::optional<Split> SplitOfFolder(const std::string& folder) {
-  const std::string name = absl::AsciiStrToLower(folder);
-  if (name == "train" || name == "training") return Split::kTrain;
-  for (const char* known : {"validation", "val", "valid", "test"}) {
-    if (name == known) return Split::kValidation;
   }
   return std::nullopt;
 }
@@ -80,17 +71,17 @@ class Scanner {
       const auto idx = ParseIdxName(name);
       return idx.has_value() && !idx->is_labels;
     });
-    return is_idx ? AddIdxFolder(path, names) : AddPngFolder(path, names);
+    return is_idx ? AddIdxFolder(path, names) : AddMixedFolder(path, names);
   }
 
   absl::StatusOr<Sources> Finish() {
-    if (!sources_.files.empty() && !pngs_.empty()) {
+    if (!sources_.files.empty() && !found_.empty()) {
       return absl::DataLossError(
-          absl::StrFormat("%s is IDX and %s is PNG; prepare them as two data sets",
-                          sources_.files.front().path, pngs_.front().file.path));
+          absl::StrFormat("%s is one of MNIST's files and %s is not; prepare them as two data sets",
+                          sources_.files.front().path, found_.front().path));
     }
-    if (!pngs_.empty()) {
-      LANGEVIN_RETURN_IF_ERROR(LabelPngs());
+    if (!found_.empty()) {
+      LANGEVIN_RETURN_IF_ERROR(NumberClasses());
     } else {
       LANGEVIN_RETURN_IF_ERROR(CheckIdxLabels());
     }
@@ -103,10 +94,7 @@ class Scanner {
  private:
   absl::Status AddSingleFile(const std::string& path, uint64_t bytes) {
     const std::string name = BaseName(path);
-    if (HasPngName(name)) {
-      pngs_.push_back({.file = {.path = path, .name = name, .bytes = bytes}, .class_name = ""});
-      return absl::OkStatus();
-    }
+    if (absl::EndsWithIgnoreCase(name, ".csv")) return AddTable(path);
     if (const auto idx = ParseIdxName(name); idx.has_value() && !idx->is_labels) {
       LANGEVIN_ASSIGN_OR_RETURN(std::vector<std::string> names,
                                 file_system_.List(ParentFolder(path)));
@@ -117,10 +105,55 @@ class Scanner {
       });
       return AddIdxFolder(ParentFolder(path), names);
     }
-    return absl::NotFoundError(
-        absl::StrCat(path,
-                     ": is of no kind that can be read; give a PNG file, an IDX file named like "
-                     "train-images-idx3-ubyte(.gz), or a folder of such files"));
+    SourceFile file = {.path = path,
+                       .name_begin = static_cast<uint32_t>(path.size() - name.size()),
+                       .bytes = bytes};
+    if (const std::string reason = FindFormat(file); !reason.empty()) {
+      return absl::NotFoundError(absl::StrFormat(
+          "%s: %s; give a file in a format that is read (%s), a table (.csv), or a folder", path,
+          reason, KnownFormats()));
+    }
+    found_.push_back(std::move(file));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddTable(const std::string& path) {
+    LANGEVIN_ASSIGN_OR_RETURN(SourceTable table, ReadSourceTable(file_system_, path));
+    std::vector<int64_t> classes;
+    for (const std::string& name : table.classes) classes.push_back(ClassNumber(name));
+    if (table.has_labels && classes.empty()) numbers_in_ = path;
+    for (Rejection& row : table.rejected) sources_.rejected.push_back(std::move(row));
+    for (SourceFile& file : table.files) {
+      if (!classes.empty()) file.label = classes[static_cast<size_t>(file.label)];
+      Take(std::move(file));
+    }
+    return absl::OkStatus();
+  }
+
+  // Sets the format of `file`. Says why it cannot be read, or nothing.
+  std::string FindFormat(SourceFile& file) {
+    if (const auto idx = ParseIdxName(BaseName(file.path)); idx.has_value() && idx->is_labels) {
+      return "has labels for images that are not there";
+    }
+    file.format = FormatOfName(file.path);
+    if (!file.format.empty()) return "";
+    const absl::StatusOr<FileHead> head = ReadFileHead(file_system_, file.path);
+    if (!head.ok()) return "cannot be opened";
+    file.format = FormatOfHead(*head);
+    return file.format.empty() ? WhyUnreadable(*head) : "";
+  }
+
+  void Take(SourceFile file) {
+    if (const std::string reason = FindFormat(file); !reason.empty()) {
+      Reject(file.path, reason);
+    } else {
+      found_.push_back(std::move(file));
+    }
+  }
+
+  // A provisional one, in the order in which classes are found.
+  int64_t ClassNumber(const std::string& name) {
+    return classes_.emplace(name, static_cast<int64_t>(classes_.size())).first->second;
   }
 
   absl::Status AddIdxFolder(const std::string& folder, const std::vector<std::string>& names) {
@@ -150,25 +183,26 @@ class Scanner {
       LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system_.GetInfo(path));
       sources_.files.push_back(
           {.path = path,
-           .name = name,
-           .bytes = info.size,
+           .name_begin = static_cast<uint32_t>(path.size() - name.size()),
            .split = split,
+           .bytes = info.size,
+           .format = "IDX",
            .labels_path = labels == taken.end() ? "" : JoinPath(folder, labels->second)});
     }
     sources_.is_idx = true;
     return absl::OkStatus();
   }
 
-  absl::Status AddPngFolder(const std::string& folder, const std::vector<std::string>& names) {
+  absl::Status AddMixedFolder(const std::string& folder, const std::vector<std::string>& names) {
     std::vector<std::string> folders, splits;
     for (const std::string& name : names) {
       LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system_.GetInfo(JoinPath(folder, name)));
       if (info.type != FileType::kDirectory || IsHidden(name)) continue;
       folders.push_back(name);
-      if (SplitOfFolder(name).has_value()) splits.push_back(name);
+      if (SplitOfName(name).has_value()) splits.push_back(name);
     }
     const bool has_train = std::any_of(splits.begin(), splits.end(), [](const std::string& name) {
-      return SplitOfFolder(name) == Split::kTrain;
+      return SplitOfName(name) == Split::kTrain;
     });
     if (splits.size() >= 2 && (splits.size() < folders.size() || !has_train)) {
       return absl::DataLossError(
@@ -177,7 +211,7 @@ class Scanner {
                           folder, absl::StrJoin(folders, ", ")));
     }
     if (!has_train || splits.size() < folders.size()) {
-      return AddClassFolders(folder, "", Split::kTrain);
+      return AddTree(folder, NameBegin(folder), Split::kTrain, "", 0);
     }
     for (const std::string& name : names) {
       if (std::find(splits.begin(), splits.end(), name) == splits.end() && !IsHidden(name)) {
@@ -186,17 +220,13 @@ class Scanner {
     }
     for (const std::string& name : splits) {
       LANGEVIN_RETURN_IF_ERROR(
-          AddClassFolders(JoinPath(folder, name), name + "/", *SplitOfFolder(name)));
+          AddTree(JoinPath(folder, name), NameBegin(folder), *SplitOfName(name), "", 0));
     }
     return absl::OkStatus();
   }
 
-  // `prefix` stands before the names of files.
-  absl::Status AddClassFolders(const std::string& folder, const std::string& prefix, Split split) {
-    return AddTree(folder, prefix, split, /*class_name=*/"", /*depth=*/0);
-  }
-
-  absl::Status AddTree(const std::string& folder, const std::string& prefix, Split split,
+  // Names of files begin behind the first `name_begin` bytes of their paths.
+  absl::Status AddTree(const std::string& folder, uint32_t name_begin, Split split,
                        const std::string& class_name, int depth) {
     if (depth > kMaxFolderDepth) {
       return absl::DataLossError(
@@ -205,45 +235,59 @@ class Scanner {
     LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system_.List(folder));
     for (const std::string& name : names) {
       if (IsHidden(name)) continue;
-      const std::string path = JoinPath(folder, name);
+      std::string path = JoinPath(folder, name);
       LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system_.GetInfo(path));
       if (info.type == FileType::kDirectory) {
-        LANGEVIN_RETURN_IF_ERROR(AddTree(path, absl::StrCat(prefix, name, "/"), split,
-                                         depth == 0 ? name : class_name, depth + 1));
+        LANGEVIN_RETURN_IF_ERROR(
+            AddTree(path, name_begin, split, depth == 0 ? name : class_name, depth + 1));
       } else if (info.type != FileType::kRegular) {
         Reject(path, "is a link or device; only regular files are read");
-      } else if (!HasPngName(name)) {
-        Reject(path, "is of no kind that can be read (PNG is)");
       } else {
-        pngs_.push_back(
-            {.file = {.path = path, .name = prefix + name, .bytes = info.size, .split = split},
-             .class_name = class_name});
+        Take({.path = std::move(path),
+              .name_begin = name_begin,
+              .split = split,
+              .bytes = info.size,
+              .label = class_name.empty() ? -1 : ClassNumber(class_name)});
       }
     }
     return absl::OkStatus();
   }
 
-  // Gives each PNG the number of its class: the place of its name in the alphabet.
-  absl::Status LabelPngs() {
-    const FoundPng* with_class = nullptr;
-    const FoundPng* without_class = nullptr;
-    std::set<std::string> names;
-    for (const FoundPng& png : pngs_) {
-      (png.class_name.empty() ? without_class : with_class) = &png;
-      if (!png.class_name.empty()) names.insert(png.class_name);
-    }
+  // Gives each class the place of its name in the alphabet.
+  absl::Status NumberClasses() {
+    const SourceFile* with_class = nullptr;
+    const SourceFile* without_class = nullptr;
+    for (const SourceFile& file : found_) (file.label < 0 ? without_class : with_class) = &file;
     if (with_class != nullptr && without_class != nullptr) {
       return absl::DataLossError(absl::StrFormat(
-          "%s is in a class folder and %s is in none; put all images into class folders, or none",
-          with_class->file.path, without_class->file.path));
+          "%s has a class and %s has none; put all images into class folders, or none",
+          with_class->path, without_class->path));
+    }
+    if (!numbers_in_.empty() && !classes_.empty()) {
+      return absl::DataLossError(absl::StrFormat(
+          "%s: its labels are numbers, but other inputs have classes with names, such as %s; give "
+          "all of them names, or all numbers",
+          numbers_in_, classes_.begin()->first));
     }
     sources_.has_labels = with_class != nullptr;
-    sources_.class_names.assign(names.begin(), names.end());
-    for (FoundPng& png : pngs_) {
-      if (sources_.has_labels) {
-        png.file.label = std::distance(names.begin(), names.find(png.class_name));
+    // Classes of which no file is left are none.
+    std::vector<bool> is_used(classes_.size(), false);
+    if (numbers_in_.empty()) {
+      for (const SourceFile& file : found_) {
+        if (file.label >= 0) is_used[static_cast<size_t>(file.label)] = true;
       }
-      sources_.files.push_back(std::move(png.file));
+    }
+    std::vector<int64_t> places(classes_.size(), -1);
+    for (const auto& [name, number] : classes_) {
+      if (!is_used[static_cast<size_t>(number)]) continue;
+      places[static_cast<size_t>(number)] = static_cast<int64_t>(sources_.class_names.size());
+      sources_.class_names.push_back(name);
+    }
+    sources_.files = std::move(found_);
+    for (SourceFile& file : sources_.files) {
+      if (file.label >= 0 && numbers_in_.empty()) {
+        file.label = places[static_cast<size_t>(file.label)];
+      }
     }
     return absl::OkStatus();
   }
@@ -268,10 +312,21 @@ class Scanner {
 
   FileSystem& file_system_;
   Sources sources_;
-  std::vector<FoundPng> pngs_;
+  std::vector<SourceFile> found_;  // Other than MNIST's; labels are provisional.
+  std::map<std::string, int64_t> classes_;
+  std::string numbers_in_;  // A table whose labels are numbers.
 };
 
 }  // namespace
+
+std::optional<Split> SplitOfName(std::string_view name) {
+  const std::string lower = absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
+  if (lower == "train" || lower == "training") return Split::kTrain;
+  for (const char* known : {"validation", "val", "valid", "test"}) {
+    if (lower == known) return Split::kValidation;
+  }
+  return std::nullopt;
+}
 
 bool Sources::HasSplit(Split split) const {
   return std::any_of(files.begin(), files.end(),
@@ -285,9 +340,8 @@ absl::StatusOr<Sources> FindSources(FileSystem& file_system,
   LANGEVIN_ASSIGN_OR_RETURN(Sources sources, scanner.Finish());
   if (sources.files.empty()) {
     return absl::NotFoundError(absl::StrFormat(
-        "%s: holds no images that can be read (%d other files); PNG files and MNIST's IDX files "
-        "are read",
-        absl::StrJoin(inputs, ", "), sources.rejected.size()));
+        "%s: holds no images that can be read (%d other files); %s files are read",
+        absl::StrJoin(inputs, ", "), sources.rejected.size(), KnownFormats()));
   }
   return sources;
 }

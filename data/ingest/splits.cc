@@ -26,9 +26,9 @@ std::string GroupName(const Sources& sources, GroupBy group_by, const ImageRecor
   }
   fell_back = group_by != GroupBy::kFile && group_by != GroupBy::kNone;
   if (group_by == GroupBy::kNone || sources.is_idx) {
-    return absl::StrCat("image ", file.name, "#", image.index);
+    return absl::StrCat("image ", file.name(), "#", image.index);
   }
-  return absl::StrCat("file ", file.name);
+  return absl::StrCat("file ", file.name());
 }
 
 const char* NameOf(GroupBy group_by) {
