@@ -114,7 +114,7 @@ class PrepareJob {
     const std::string folder = folder_->DataPath();
     for (const auto& [name, contents_of_file] :
          {std::pair{std::string(kReportName), report},
-          std::pair{std::string(kRejectedName), RejectedCsv(plan.summary.rejected)},
+          std::pair{std::string(kRejectedName), RejectedCsv(plan.summary)},
           std::pair{std::string(kConfigName), config_text_}}) {
       LANGEVIN_RETURN_IF_ERROR(
           file_system_.WriteFileDurably(JoinPath(folder, name), contents_of_file));
