@@ -82,8 +82,27 @@ class Dataset {
   // have shape().values() * SizeOf(dtype()) bytes, and checks its checksum if `verify`. DataLoss
   // names shard and image.
   virtual absl::Status ReadImage(int64_t index, bool verify, std::span<std::byte> pixels) const = 0;
+  // Images [index, index + count) into as many times the bytes, side by side, with as few reads as
+  // the files allow.
+  virtual absl::Status ReadImages(int64_t index, int64_t count, bool verify,
+                                  std::span<std::byte> pixels) const;
+  // Image `index` will be read soon: where it is on a disk, that may begin to fetch it.
+  virtual void WillNeed(int64_t /*index*/) const {}
   // The label of image `index`. Requires has_labels().
   virtual int64_t label(int64_t index) const = 0;
+
+  // What only some data sets have.
+  virtual bool has_masks() const { return false; }  // Some mask is not all ones.
+  virtual int64_t condition_size() const { return 0; }
+  virtual bool has_groups() const { return false; }
+  // A salted hash of whom image `index` is of. Requires has_groups().
+  virtual uint64_t group(int64_t /*index*/) const { return 0; }
+  // The mask of image `index` (height x width of 1 valid, 0 missing) and its condition
+  // (condition_size numbers), with their checksum if `verify`.
+  virtual absl::Status ReadExtras(int64_t index, bool verify, std::span<uint8_t> mask,
+                                  std::span<float> condition) const;
+  // Sizes of the data sets that this one is put together from, in the order of its images.
+  virtual std::vector<int64_t> parts() const { return {size()}; }
 };
 
 }  // namespace langevin::data

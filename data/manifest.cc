@@ -21,6 +21,7 @@ constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;
 // Per side, channels included: what keeps products of three far from overflow.
 constexpr int64_t kMaxSide = int64_t{1} << 20;
 constexpr int64_t kMaxImageBytes = int64_t{1} << 32;
+constexpr int64_t kMaxConditionSize = int64_t{1} << 28;
 
 constexpr std::string_view kWhatToDo = "restore the file, or make the data set again";
 
@@ -87,6 +88,9 @@ std::string FindProblem(const Manifest& manifest) {
   if (manifest.has_labels != (manifest.num_classes > 0)) {
     return absl::StrFormat("num_classes is %d while has_labels says otherwise",
                            manifest.num_classes);
+  }
+  if (manifest.condition_size < 0 || manifest.condition_size > kMaxConditionSize) {
+    return absl::StrFormat("condition_size is %d", manifest.condition_size);
   }
   if (manifest.splits.empty()) return "it has no split";
   for (const SplitEntry& split : manifest.splits) {
@@ -176,6 +180,13 @@ std::string Fingerprint(const Manifest& manifest) {
   digest.UpdateInteger(static_cast<uint64_t>(manifest.num_classes));
   digest.UpdateInteger(manifest.class_names.size());
   for (const std::string& name : manifest.class_names) digest.UpdateString(name);
+  // Only what there is counts, so that data sets of version 1 keep their names.
+  if (manifest.has_masks) digest.UpdateString("masks");
+  if (manifest.has_groups) digest.UpdateString("groups");
+  if (manifest.condition_size > 0) {
+    digest.UpdateString("conditions");
+    digest.UpdateInteger(static_cast<uint64_t>(manifest.condition_size));
+  }
   for (const SplitEntry& split : manifest.splits) {
     digest.UpdateString(NameOfSplit(split.split));
     digest.UpdateInteger(static_cast<uint64_t>(split.count));
@@ -224,6 +235,9 @@ std::string ManifestToText(const Manifest& manifest) {
       shard_entry.set_digest(shard.digest);
     }
   }
+  if (manifest.has_masks) message.set_has_masks(true);
+  if (manifest.has_groups) message.set_has_groups(true);
+  if (manifest.condition_size > 0) message.set_condition_size(manifest.condition_size);
   message.set_rejected(manifest.rejected);
   message.set_inputs_digest(manifest.inputs_digest);
   google::protobuf::TextFormat::Printer printer;
@@ -254,9 +268,10 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem& file_system, const std::string
   parser.RecordErrorsTo(&error);
   parser.SetRecursionLimit(8);
   if (!parser.ParseFromString(*text, &message)) return damaged(error.message());
-  if (message.format_version() != kFormatVersion) {
-    return damaged(absl::StrFormat("format_version is %d, this program reads %d",
-                                   message.format_version(), kFormatVersion));
+  if (message.format_version() < kOldestFormatVersion ||
+      message.format_version() > kFormatVersion) {
+    return damaged(absl::StrFormat("format_version is %d, this program reads %d to %d",
+                                   message.format_version(), kOldestFormatVersion, kFormatVersion));
   }
 
   Manifest manifest;
@@ -288,6 +303,9 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem& file_system, const std::string
   manifest.has_labels = message.has_labels();
   manifest.num_classes = message.num_classes();
   manifest.class_names.assign(message.class_name().begin(), message.class_name().end());
+  manifest.has_masks = message.has_masks();
+  manifest.has_groups = message.has_groups();
+  manifest.condition_size = message.condition_size();
   manifest.rejected = message.rejected();
   manifest.inputs_digest = message.inputs_digest();
   for (const proto::DataManifest::Split& entry : message.split()) {

@@ -199,6 +199,7 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
                           .communicator = communicator,
                           .control = runtime.control(),
                           .dataset = *plan.dataset,
+                          .order = plan.order.get(),
                           .monitor = monitor.get(),
                           .stop_requested = launch::StopRequested,
                           .run_folder = options.output,

@@ -43,6 +43,8 @@ class RandomAccessFile {
   virtual uint64_t size() const = 0;
   // Fills `out` from `offset` on. DataLoss if the file ends before that or the disk fails.
   virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
+  // These bytes will be read soon: a disk may begin to fetch them. Does not wait.
+  virtual void WillNeed(uint64_t /*offset*/, uint64_t /*size*/) const {}
 };
 
 enum class FileType { kRegular, kDirectory, kOther };  // Links are kOther: they are not followed.

@@ -126,6 +126,11 @@ class PosixRandomAccessFile : public RandomAccessFile {
     return absl::OkStatus();
   }
 
+  void WillNeed(uint64_t offset, uint64_t size) const override {
+    posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                  POSIX_FADV_WILLNEED);
+  }
+
  private:
   const std::string path_;
   const Descriptor fd_;

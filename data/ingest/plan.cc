@@ -106,22 +106,31 @@ class Planner {
     std::vector<int32_t> number(static_cast<size_t>(buckets), -1);
     int64_t num_classes = static_cast<int64_t>(sources_.class_names.size());
     bool has_labels = sources_.has_labels;
+    bool has_groups = false;  // That sources name, such as patients.
     for (const ImageRecord& image : images()) {
       num_classes = std::max(num_classes, image.label + 1);
       has_labels = has_labels || image.label >= 0;
+      has_groups = has_groups || (image.medical != nullptr && !image.medical->group.empty()) ||
+                   !sources_.files[static_cast<size_t>(image.item)].group.empty();
     }
     for (int32_t bucket = 0; bucket < buckets; ++bucket) {
       LANGEVIN_ASSIGN_OR_RETURN(const Kind kind, KindOf(bucket, has_labels));
       if (kind.count == 0) continue;
       number[static_cast<size_t>(bucket)] = static_cast<int32_t>(plan_.specs.size());
       plan_.specs.push_back(
-          {.shape = kind.shape, .dtype = kind.format.dtype, .has_labels = has_labels});
+          {.shape = kind.shape,
+           .dtype = kind.format.dtype,
+           .physical = kind.format.physical,
+           .has_labels = has_labels,
+           .has_groups = has_groups,
+           .compressed = config_.shards.layout == configs::ShardLayout::kCompressed});
       plan_.formats.push_back(kind.format);
       Manifest manifest;
       manifest.shape = kind.shape;
       manifest.dtype = kind.format.dtype;
       manifest.physical = kind.format.physical;
       manifest.has_labels = has_labels;
+      manifest.has_groups = has_groups;
       manifest.num_classes = has_labels ? num_classes : 0;
       manifest.class_names = sources_.class_names;
       manifest.rejected = static_cast<int64_t>(plan_.summary.rejected.size());

@@ -167,7 +167,7 @@ class PrepareJob {
     const std::string folder = folder_->DataPath();
     for (const auto& [name, contents_of_file] :
          {std::pair{std::string(kReportName), report},
-          std::pair{std::string(kRejectedName), RejectedCsv(plan.summary.rejected)},
+          std::pair{std::string(kRejectedName), RejectedCsv(plan.summary)},
           std::pair{std::string(kSourcesName), SourcesText()},
           std::pair{std::string(kConfigName), config_text_}}) {
       LANGEVIN_RETURN_IF_ERROR(

@@ -69,7 +69,13 @@ class ShareWriter {
     for (const int64_t image : shard.images) {
       LANGEVIN_RETURN_IF_ERROR(pixels_.ReadStored(image, pixels_of_image_));
       const ImageRecord& record = plan_.summary.images[static_cast<size_t>(image)];
-      writer.Add(pixels_of_image_.pixels, record.label);
+      ShardSample sample = {
+          .pixels = pixels_of_image_.pixels, .label = record.label, .group = record.group};
+      if (context_.config.missing.keep_mask) {
+        sample.mask = {reinterpret_cast<const uint8_t*>(pixels_of_image_.mask.data()),
+                       pixels_of_image_.mask.size()};
+      }
+      writer.Add(sample);
       done_ += static_cast<double>(spec.image_bytes());
       if (const double now = MonotonicSeconds(); now - last_look_ >= 0.5) {
         last_look_ = now;
@@ -124,8 +130,10 @@ absl::Status CompleteManifests(const PrepareContext& context, Plan& plan) {
             ShardReader::Open(context.file_system, JoinPath(folder, shard.file)));
         shard.digest = reader->digest();
         for (size_t i = 0; i < reader->crcs().size(); ++i) {
-          digest.Add(reader->crcs()[i], manifest.has_labels ? reader->labels()[i] : -1);
+          digest.Add(reader->crcs()[i], manifest.has_labels ? reader->labels()[i] : -1,
+                     reader->extras_crc(static_cast<int64_t>(i)));
         }
+        manifest.has_masks = manifest.has_masks || reader->has_masks();
       }
       split.digest = digest.Hex();
     }
