@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "core/base/philox.h"
 #include "core/base/status_macros.h"
 #include "data/ingest/statistics.h"
 
@@ -16,31 +18,66 @@ namespace langevin::data {
 namespace {
 
 constexpr int64_t kThumbnailSide = 64;
-constexpr int kPicturesPerClass = 12;
+constexpr size_t kPicturesPerClass = 12;
 constexpr size_t kClassesShown = 40;
 constexpr int kRejectedShown = 200;
-constexpr int kDuplicatesShown = 60;
+constexpr int kPairsPerKind = 20;
+constexpr size_t kSuspectsPerKind = 16;
 constexpr int64_t kHistogramImages = 2000;
 constexpr size_t kBins = 64;
 
+// Keeps the `most` entries with the smallest keys of each kind: a sample that depends on nothing
+// but the keys.
+template <typename Kind>
+class Smallest {
+ public:
+  explicit Smallest(size_t most) : most_(most) {}
+
+  void Add(const Kind& kind, double key, int64_t image) {
+    std::set<std::pair<double, int64_t>>& chosen = chosen_[kind];
+    chosen.emplace(key, image);
+    if (chosen.size() > most_) chosen.erase(std::prev(chosen.end()));
+  }
+  void InsertInto(std::set<int64_t>& images) const {
+    for (const auto& [kind, chosen] : chosen_) {
+      for (const auto& [key, image] : chosen) images.insert(image);
+    }
+  }
+  bool Knows(const Kind& kind) const { return chosen_.contains(kind); }
+  size_t kinds() const { return chosen_.size(); }
+
+ private:
+  const size_t most_;
+  std::map<Kind, std::set<std::pair<double, int64_t>>> chosen_;
+};
+
 std::set<int64_t> ImagesToShow(const PreparationSummary& summary) {
   std::set<int64_t> chosen;
-  std::map<int64_t, int> shown;
+  Smallest<int64_t> examples(kPicturesPerClass);
   for (size_t i = 0; i < summary.images.size(); ++i) {
     const ImageRecord& image = summary.images[i];
     if (image.rejected) continue;
-    if (!shown.contains(image.label) && shown.size() >= kClassesShown) continue;
-    if (shown[image.label]++ < kPicturesPerClass) chosen.insert(static_cast<int64_t>(i));
+    if (!examples.Knows(image.label) && examples.kinds() >= kClassesShown) continue;
+    const RandomStream stream(/*seed=*/0, i, RandomPurpose::kInitialSample);
+    examples.Add(image.label, stream.Uniform(0), static_cast<int64_t>(i));
   }
-  int rejected = 0, duplicates = 0;
+  examples.InsertInto(chosen);
+  int rejected = 0;
   for (const RejectedRow& row : summary.rejected) {
     if (row.image >= 0 && rejected++ < kRejectedShown) chosen.insert(row.image);
   }
+  // The first pairs, and of what else was found the worst.
+  std::map<Finding::Kind, int> pairs;
+  Smallest<Finding::Kind> worst(kSuspectsPerKind);
   for (const Finding& finding : summary.findings) {
-    if (finding.other < 0 || duplicates++ >= kDuplicatesShown) continue;
-    chosen.insert(finding.image);
-    chosen.insert(finding.other);
+    if (finding.other < 0) {
+      worst.Add(finding.kind, -finding.score, finding.image);
+    } else if (pairs[finding.kind]++ < kPairsPerKind) {
+      chosen.insert(finding.image);
+      chosen.insert(finding.other);
+    }
   }
+  worst.InsertInto(chosen);
   return chosen;
 }
 
@@ -84,8 +121,8 @@ class PictureMaker {
     image.dtype = record.dtype;
     image.bits = record.bits;
     image.physical = record.physical;
-    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, image.pixels));
-    image.pixels.resize(static_cast<size_t>(record.shape.values()) * SizeOf(record.dtype));
+    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, payload_));
+    image.pixels.swap(payload_.pixels);
     return image;
   }
 
@@ -105,8 +142,9 @@ class PictureMaker {
       for (int64_t i = 0; i < count; i += stride) {
         LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
         const ImageRecord& record = summary.images[static_cast<size_t>(i)];
-        const IntensityMap& map =
-            plan_.specs[static_cast<size_t>(std::max(record.dataset, 0))].intensity_map;
+        const size_t dataset = static_cast<size_t>(std::max(record.dataset, 0));
+        const IntensityMap& map = plan_.specs[dataset].intensity_map;
+        const PhysicalUnits& units = plan_.formats[dataset].physical;
         for (int64_t k = 0; k < image.shape.values(); ++k) {
           const double stored = ValueAt(image, k);
           if (!std::isfinite(stored)) continue;
@@ -117,7 +155,10 @@ class PictureMaker {
             continue;
           }
           AddTo(summary.before, physical);
-          if (!record.rejected) AddTo(summary.after, stored * map.scale + map.offset);
+          if (record.rejected) continue;
+          const double common = (physical - units.offset) / units.scale;  // As it is stored.
+          AddTo(summary.after,
+                std::clamp(common, map.clip_low, map.clip_high) * map.scale + map.offset);
         }
         summary.histogram_images += counting ? 1 : 0;
       }
@@ -127,6 +168,7 @@ class PictureMaker {
 
   SpooledPixels& pixels_;
   Plan& plan_;
+  PixelsAndMask payload_;
 };
 
 }  // namespace

@@ -85,7 +85,7 @@ TEST_F(PrepareTest, ClassFoldersBecomeLabels) {
   EXPECT_EQ(dataset->label(2), 1);  // dog/b.png
   EXPECT_EQ(std::to_integer<int>(Image(*dataset, 2)[0]), 31);
   EXPECT_EQ(std::to_integer<int>(Image(*dataset, 1)[16]), (3 * 31 + 7 + 3) % 256);
-  EXPECT_EQ(Read("out/data/rejected.csv"), "file,reason,score\n");
+  EXPECT_EQ(Read("out/data/rejected.csv"), "file,reason,score,image\n");
   EXPECT_NE(Read("out/data/report.html").find("data:image/png;base64,"), std::string::npos);
   EXPECT_EQ(*files_.List(Path("out")), std::vector<std::string>{"data"});
 }
