@@ -159,6 +159,10 @@ absl::Status ApplyTo(Message& config, const std::string& path, absl::string_view
       if (last) return Assign(*message, *field, value);
       return absl::InvalidArgumentError(absl::StrCat(parent, " is a value and has no fields"));
     }
+    if (field->is_repeated()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(parent, " is a list of groups, which only the config's file can give"));
+    }
     if (last) {
       return absl::InvalidArgumentError(
           absl::StrFormat("%s is a group of fields: set one of %s", parent,

@@ -185,11 +185,12 @@ int LineOf(const google::protobuf::Descriptor& root, std::string_view path,
     if (tree == nullptr || message == nullptr) break;
     const FieldDescriptor* const field = message->FindFieldByName(name);
     if (field == nullptr) break;
-    const int found = tree->GetLocation(field, field->is_repeated() ? 0 : -1).line;
+    const int index = field->is_repeated() ? 0 : -1;  // The first one's.
+    const int found = tree->GetLocation(field, index).line;
     if (found < 0) break;
     line = found + 1;
     message = field->message_type();
-    if (message != nullptr) tree = tree->GetTreeForNested(field, -1);
+    if (message != nullptr) tree = tree->GetTreeForNested(field, index);
   }
   return line;
 }

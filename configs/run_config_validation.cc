@@ -1,5 +1,6 @@
 #include "configs/run_config_validation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -36,6 +37,16 @@ Problem FiniteFromZero(std::string field, double value) {
 // NaN is in no range.
 Problem FromZeroToBelowOne(std::string field, double value) {
   return Require(value >= 0 && value < 1, std::move(field), value, "at least 0 and below 1");
+}
+
+Problem FromZeroToOne(std::string field, double value) {
+  return Require(value >= 0 && value <= 1, std::move(field), value, "from 0 to 1");
+}
+
+// A share of a side or of a factor, of which some must be left.
+Problem FromZeroToMost(std::string field, double value, double most) {
+  return Require(value >= 0 && value <= most, std::move(field), value,
+                 absl::StrFormat("from 0 to %.9g", most));
 }
 
 Problem FindProblemInUNet(const UNetConfig& config) {
@@ -77,6 +88,69 @@ Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConf
             "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
             "learned time embedding has no more",
             config.num_train_timesteps, unet->num_train_timesteps.value_or(0))};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInAugment(const AugmentConfig& config) {
+  for (Problem problem : {FromZeroToMost("data.augment.crop", config.crop, 0.9),
+                          FromZeroToMost("data.augment.scale", config.scale, 3),
+                          FromZeroToMost("data.augment.rotate_degrees", config.rotate_degrees, 180),
+                          FromZeroToMost("data.augment.translate", config.translate, 1),
+                          FromZeroToMost("data.augment.intensity_scale", config.intensity_scale, 1),
+                          FromZeroToMost("data.augment.intensity_shift", config.intensity_shift, 2),
+                          FromZeroToMost("data.augment.noise", config.noise, 2),
+                          FromZeroToOne("data.augment.edm.probability", config.edm.probability)}) {
+    if (problem.has_value()) return problem;
+  }
+  return std::nullopt;
+}
+
+Problem WeightAboveZero(std::string field, double value) {
+  return Require(std::isfinite(value) && value > 0, std::move(field), value,
+                 "a finite number above 0");
+}
+
+Problem FindProblemInBlockOrder(const DataConfig& config, int64_t global_batch) {
+  for (Problem problem : {InRange("data.block_images", config.block_images, 1, 1 << 20),
+                          InRange("data.lanes", config.lanes, 1, 1 << 20),
+                          InRange("data.window_blocks", config.window_blocks, 1, 1 << 20)}) {
+    if (problem.has_value()) return problem;
+  }
+  if (config.order != DataOrder::kBlock) return std::nullopt;
+  if (global_batch % config.lanes != 0) {
+    return ConfigProblem{"data.lanes",
+                            absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                            config.lanes, global_batch)};
+  }
+  if (config.class_balance > 0 || !config.mix.empty()) {
+    return ConfigProblem{
+        "data.order",
+        absl::StrFormat("value BLOCK: cannot be together with data.%s, whose images lie apart; use "
+                        "SAMPLE",
+                        config.mix.empty() ? "class_balance" : "mix")};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInData(const DataConfig& config, int64_t global_batch) {
+  for (Problem problem :
+       {InRange("data.loader_threads", config.loader_threads, 1, 256),
+        InRange("data.prefetch", config.prefetch, 1, 1024),
+        FromZeroToOne("data.checksum_rate", config.checksum_rate),
+        FromZeroToOne("data.class_balance", config.class_balance),
+        WeightAboveZero("data.weight", config.weight), FindProblemInAugment(config.augment),
+        FindProblemInBlockOrder(config, global_batch)}) {
+    if (problem.has_value()) return problem;
+  }
+  if (config.mix.size() > 1000) {
+    return ConfigProblem{"data.mix", "has more than 1000 data sets"};
+  }
+  for (const MixConfig& mix : config.mix) {
+    if (mix.path.empty()) {
+      return ConfigProblem{"data.mix.path", "is not set; it must name a data set"};
+    }
+    if (Problem problem = WeightAboveZero("data.mix.weight", mix.weight)) return problem;
   }
   return std::nullopt;
 }
@@ -165,10 +239,10 @@ std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
     if (Problem problem = FindProblemInDdpm(*config.ddpm, config.unet)) return problem;
   }
   for (Problem problem :
-       {InRange("data.loader_threads", config.data.loader_threads, 1, 256),
-        InRange("data.prefetch", config.data.prefetch, 1, 1024),
-        FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
-        FindProblemInTrain(config.train), FindProblemInDistributed(config.distributed),
+       {FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
+        FindProblemInTrain(config.train),
+        FindProblemInData(config.data, std::max<int64_t>(1, config.train.global_batch)),
+        FindProblemInDistributed(config.distributed),
         InRange("checkpoint.every_images", config.checkpoint.every_images, 0, kMostImages),
         FiniteFromZero("checkpoint.every_seconds", config.checkpoint.every_seconds),
         InRange("checkpoint.keep", config.checkpoint.keep, 1, 1'000'000),

@@ -126,6 +126,11 @@ class PosixRandomAccessFile : public RandomAccessFile {
     return absl::OkStatus();
   }
 
+  void WillNeed(uint64_t offset, uint64_t size) const override {
+    posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                  POSIX_FADV_WILLNEED);
+  }
+
  private:
   const std::string path_;
   const Descriptor fd_;
@@ -155,6 +160,14 @@ class PosixFileSystemImpl : public FileSystem {
     }
     return std::make_unique<PosixRandomAccessFile>(path, std::move(fd),
                                                    static_cast<uint64_t>(info.st_size));
+  }
+
+  absl::Status LinkOrCopy(const std::string& from, const std::string& to) override {
+    if (link(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
+    if (errno == EEXIST || errno == ENOENT || errno == ENOSPC) {
+      return ErrnoStatus(to, "create", errno);
+    }
+    return FileSystem::LinkOrCopy(from, to);  // Another disk, or one without links.
   }
 
   absl::StatusOr<FileInfo> GetInfo(const std::string& path) override {

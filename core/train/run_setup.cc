@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
 #include "core/diffusion/scheduler_config.h"
+#include "data/augment.h"
 
 namespace langevin::train {
 namespace {
@@ -92,6 +93,7 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
   }
   if (!config.ddpm.has_value()) config.ddpm = configs::DdpmConfig();
   LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.unet, dataset));
+  LANGEVIN_RETURN_IF_ERROR(data::CheckAugmentFits(config.data.augment, dataset.shape()));
   if (config.monitor.log_every_images == 0) {
     const int64_t steps = config.train.total_images / config.train.global_batch;
     config.monitor.log_every_images = (steps + 99) / 100 * config.train.global_batch;

@@ -51,7 +51,9 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
                                     .microbatch = plan.microbatch,
                                     .threads = config.data.loader_threads,
                                     .prefetch = config.data.prefetch,
-                                    .verify_checksums = config.data.verify_checksums};
+                                    .verify_checksums = config.data.verify_checksums,
+                                    .checksum_rate = config.data.checksum_rate,
+                                    .order = environment_.order};
   loader_ = data::Loader::Create(
       environment_.dataset, options,
       [plan, begin = state_.images_seen](int64_t k) { return plan.FirstPosition(begin, k); });

@@ -121,8 +121,8 @@ class PictureMaker {
     image.dtype = record.dtype;
     image.bits = record.bits;
     image.physical = record.physical;
-    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, image.pixels));
-    image.pixels.resize(static_cast<size_t>(record.shape.values()) * SizeOf(record.dtype));
+    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, payload_));
+    image.pixels.swap(payload_.pixels);
     return image;
   }
 
@@ -142,8 +142,9 @@ class PictureMaker {
       for (int64_t i = 0; i < count; i += stride) {
         LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
         const ImageRecord& record = summary.images[static_cast<size_t>(i)];
-        const IntensityMap& map =
-            plan_.specs[static_cast<size_t>(std::max(record.dataset, 0))].intensity_map;
+        const size_t dataset = static_cast<size_t>(std::max(record.dataset, 0));
+        const IntensityMap& map = plan_.specs[dataset].intensity_map;
+        const PhysicalUnits& units = plan_.formats[dataset].physical;
         for (int64_t k = 0; k < image.shape.values(); ++k) {
           const double stored = ValueAt(image, k);
           if (!std::isfinite(stored)) continue;
@@ -154,7 +155,10 @@ class PictureMaker {
             continue;
           }
           AddTo(summary.before, physical);
-          if (!record.rejected) AddTo(summary.after, stored * map.scale + map.offset);
+          if (record.rejected) continue;
+          const double common = (physical - units.offset) / units.scale;  // As it is stored.
+          AddTo(summary.after,
+                std::clamp(common, map.clip_low, map.clip_high) * map.scale + map.offset);
         }
         summary.histogram_images += counting ? 1 : 0;
       }
@@ -164,6 +168,7 @@ class PictureMaker {
 
   SpooledPixels& pixels_;
   Plan& plan_;
+  PixelsAndMask payload_;
 };
 
 }  // namespace
