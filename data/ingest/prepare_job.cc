@@ -137,6 +137,9 @@ class PrepareJob {
           if (image.images_in_file != 1 || image.shape.height != 1) {
             return Unusable(path, "holds images, where labels are expected");
           }
+          if (image.dtype != DType::kUint8 || image.physical.offset != 0) {
+            return Unusable(path, "holds labels that are no unsigned bytes");
+          }
           labels.resize(image.pixels.size());
           std::transform(image.pixels.begin(), image.pixels.end(), labels.begin(),
                          [](std::byte value) { return std::to_integer<uint8_t>(value); });

@@ -2,9 +2,10 @@
 // to a process that owns nothing.
 //
 // The child has limits on memory, on CPU time for each file, on open files and on the files it may
-// write (none), makes no core dumps, and dies with its parent. It hands images back as framed
-// records over a socket; their headers are checked before they are believed. If it dies or hangs on
-// a file, the file counts as unreadable and the next one gets a new child.
+// write (none), can make few system calls (confinement.h), makes no core dumps, and dies with its
+// parent. It hands images back as framed records over a socket; their headers are checked before
+// they are believed. If it dies, hangs or babbles, the file counts as unreadable and the next one
+// gets a new child. What it may still do is read files that the user may read.
 #ifndef LANGEVIN_DATA_INGEST_SANDBOX_H_
 #define LANGEVIN_DATA_INGEST_SANDBOX_H_
 
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "data/ingest/decoded_image.h"
+#include "data/ingest/sandbox_frames.h"
 
 namespace langevin::data {
 
@@ -24,12 +26,18 @@ struct SandboxLimits {
   // CPU time for a file, and what it may take longer for each MiB of its size.
   double seconds_per_file = 60;
   double seconds_per_mib = 1;
-  // Without a word from the child, before it is ended.
-  int silent_seconds = 300;
+  // How long the parent waits for the child, all together for a file (and as much longer as
+  // seconds_per_mib says), before it ends it.
+  double silent_seconds = 300;
+  // What a file may become: no compression that is read does better than about 1,000 to 1, but few
+  // bytes may truly be one large image.
+  uint64_t decoded_bytes = uint64_t{4} << 30;
+  uint64_t decoded_bytes_per_byte = 1100;
 };
 
-// One thread at a time. A child is forked when the first file comes, with all that the process has
-// in memory; start it before threads that hold locks.
+// One thread at a time; any number of instances beside each other. The child is forked by Start, or
+// when the first file comes, or the first after a child was lost, with all that the process has in
+// memory; it dies when the thread that forked it ends.
 class SandboxedDecoder {
  public:
   explicit SandboxedDecoder(DecodeFunction decode, const SandboxLimits& limits = {})
@@ -38,21 +46,26 @@ class SandboxedDecoder {
   SandboxedDecoder(const SandboxedDecoder&) = delete;
   SandboxedDecoder& operator=(const SandboxedDecoder&) = delete;
 
+  // Makes the child now. Says once a process, loudly, where the kernel cannot confine it.
+  absl::Status Start();
+
   // Decodes `path` and hands its images to `sink`. Gives the reason why the file is unreadable, or
   // an empty string; some of its images may have come before the reason was found. Errors are the
   // sink's, or that no child could be made.
   absl::StatusOr<std::string> Decode(const std::string& path, const ImageSink& sink);
 
  private:
-  absl::Status Start();
   // Ends the child, at once or, if it seems to be ending by itself, after a moment. Returns how it
   // went, for people.
   std::string Stop(bool seems_dead = false);
+  // What is left of its time is for the file of `bytes`.
+  void AllowTime(uint64_t bytes);
 
   const DecodeFunction decode_;
   const SandboxLimits limits_;
   pid_t child_ = -1;
   int socket_ = -1;
+  FrameReceiver receiver_;
 };
 
 }  // namespace langevin::data

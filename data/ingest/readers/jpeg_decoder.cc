@@ -150,6 +150,7 @@ absl::Status DecodeJpeg(const std::string& path, const configs::ReadConfig& conf
                         "bytes allowed",
                         width, height, kMaxDecodedBytes));
   }
+  const int orientation = OrientationOf(jpeg.decoder);  // Reading the rows lets the markers go.
   DecodedImage image;
   image.shape = {.height = height, .width = width, .channels = channels};
   image.pixels.resize(static_cast<size_t>(image.shape.values()));
@@ -160,7 +161,7 @@ absl::Status DecodeJpeg(const std::string& path, const configs::ReadConfig& conf
   if (jpeg.decoder.out_color_space == JCS_CMYK) {
     RgbFromCmyk(jpeg.decoder.saw_Adobe_marker != 0, image);
   }
-  return FinishImage(std::move(image), {.orientation = OrientationOf(jpeg.decoder)}, config, sink);
+  return FinishImage(std::move(image), {.orientation = orientation}, config, sink);
 }
 
 }  // namespace langevin::data

@@ -24,6 +24,9 @@ absl::Status Malformed(std::string_view problem) {
 absl::StatusOr<NumberFormat> ParseDescr(const std::string& descr) {
   using Kind = NumberFormat::Kind;
   int bytes = 0;
+  if (descr == "|O" || descr == "O") {
+    return Malformed("it holds Python objects (pickles), which are never read");
+  }
   if (descr.size() < 3 || !absl::SimpleAtoi(descr.substr(2), &bytes) || bytes < 1 ||
       bytes > 16) {
     return Malformed(absl::StrFormat("its numbers are of the unknown type \"%s\"", descr));
@@ -41,7 +44,6 @@ absl::StatusOr<NumberFormat> ParseDescr(const std::string& descr) {
     case 'u': format.kind = Kind::kUnsigned; break;
     case 'i': format.kind = Kind::kSigned; break;
     case 'f': format.kind = Kind::kFloat; break;
-    case 'O': return Malformed("it holds Python objects (pickles), which are never read");
     default: return Malformed(absl::StrFormat("its elements (\"%s\") are no numbers", descr));
   }
   if (format.kind == Kind::kBool && bytes != 1) return Malformed("its booleans are not one byte");
