@@ -54,8 +54,8 @@ struct DecodedImage {
   MedicalFacts medical;
   std::vector<std::string> notes;  // Remarks for the report ("gap of 2 slices after slice 17").
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
-  std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
-                              // all valid. NaN of float images is found later.
+  std::vector<uint8_t> mask;     // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
+                                 // all valid. NaN of float images is found later.
   std::vector<std::byte> extra;  // What a decode function adds for its caller (measures), opaque to
                                  // the sandbox: at most kMaxExtraBytes.
 };

@@ -47,28 +47,37 @@ bool IsIdx(const FileHead& head) {
 
 // In the order in which they are asked: those with the longest marks first.
 constexpr Format kFormats[] = {
-    {"PNG", [](const FileHead& head) { return head.bytes.starts_with("\x89PNG\r\n\x1a\n"); },
-     Read<DecodePng>, {".png", ".apng"}},
-    {"JPEG", [](const FileHead& head) { return head.bytes.starts_with("\xff\xd8\xff"); },
-     Read<DecodeJpeg>, {".jpg", ".jpeg", ".jpe"}},
+    {"PNG",
+     [](const FileHead& head) { return head.bytes.starts_with("\x89PNG\r\n\x1a\n"); },
+     Read<DecodePng>,
+     {".png", ".apng"}},
+    {"JPEG",
+     [](const FileHead& head) { return head.bytes.starts_with("\xff\xd8\xff"); },
+     Read<DecodeJpeg>,
+     {".jpg", ".jpeg", ".jpe"}},
     {"TIFF",
      [](const FileHead& head) {
        return head.bytes.starts_with("II*\0"sv) || head.bytes.starts_with("MM\0*"sv) ||
               head.bytes.starts_with("II+\0"sv) || head.bytes.starts_with("MM\0+"sv);
      },
-     Read<DecodeTiff>, {".tif", ".tiff"}},
-    {"HDF5", [](const FileHead& head) { return head.bytes.starts_with("\x89HDF\r\n\x1a\n"); },
-     Read<DecodeHdf5>, {".h5", ".hdf5", ".hdf"}},
-    {"NPY", [](const FileHead& head) { return head.inflated.starts_with("\x93NUMPY"); },
-     Read<DecodeNpy>, {".npy", ".npy.gz"}},
+     Read<DecodeTiff>,
+     {".tif", ".tiff"}},
+    {"HDF5",
+     [](const FileHead& head) { return head.bytes.starts_with("\x89HDF\r\n\x1a\n"); },
+     Read<DecodeHdf5>,
+     {".h5", ".hdf5", ".hdf"}},
+    {"NPY",
+     [](const FileHead& head) { return head.inflated.starts_with("\x93NUMPY"); },
+     Read<DecodeNpy>,
+     {".npy", ".npy.gz"}},
     {"NPZ", IsNpz, Read<DecodeNpz>, {".npz"}},
     {"IDX", IsIdx, Read<DecodeIdx>, {"-ubyte", "-ubyte.gz", ".idx"}},
 };
 
 const Format* FindFormat(const FileHead& head) {
-  const auto* const format = std::find_if(
-      std::begin(kFormats), std::end(kFormats),
-      [&head](const Format& candidate) { return candidate.begins(head); });
+  const auto* const format =
+      std::find_if(std::begin(kFormats), std::end(kFormats),
+                   [&head](const Format& candidate) { return candidate.begins(head); });
   return format == std::end(kFormats) ? nullptr : format;
 }
 
@@ -101,9 +110,8 @@ std::string_view FormatOfName(std::string_view path) {
 }
 
 std::string KnownFormats() {
-  return absl::StrJoin(kFormats, ", ", [](std::string* out, const Format& format) {
-    out->append(format.name);
-  });
+  return absl::StrJoin(kFormats, ", ",
+                       [](std::string* out, const Format& format) { out->append(format.name); });
 }
 
 }  // namespace langevin::data

@@ -57,17 +57,18 @@ bool AreFinite(const Numbers& numbers) {
 
 Frame FrameOf(const DecodedImage& image, std::string& texts) {
   const MedicalFacts& medical = image.medical;
-  Frame frame = {.kind = Frame::kImage,
-                 .dtype = image.dtype,
-                 .bits = image.bits,
-                 .shape = image.shape,
-                 .images_in_file = image.images_in_file,
-                 .label = image.label.value_or(0),
-                 .scale = image.physical.scale,
-                 .offset = image.physical.offset,
-                 .position = medical.position_mm.value_or(std::array<double, 3>{}),
-                 .normal = medical.normal.value_or(std::array<double, 3>{}),
-                 .spacing_count = static_cast<uint32_t>(std::min<size_t>(medical.spacing_mm.size(), 3))};
+  Frame frame = {
+      .kind = Frame::kImage,
+      .dtype = image.dtype,
+      .bits = image.bits,
+      .shape = image.shape,
+      .images_in_file = image.images_in_file,
+      .label = image.label.value_or(0),
+      .scale = image.physical.scale,
+      .offset = image.physical.offset,
+      .position = medical.position_mm.value_or(std::array<double, 3>{}),
+      .normal = medical.normal.value_or(std::array<double, 3>{}),
+      .spacing_count = static_cast<uint32_t>(std::min<size_t>(medical.spacing_mm.size(), 3))};
   std::copy_n(medical.spacing_mm.begin(), frame.spacing_count, frame.spacing.begin());
   frame.flags = (image.alpha_left_out ? Frame::kAlphaLeftOut : 0U) |
                 (image.label.has_value() ? Frame::kHasLabel : 0U) |
@@ -111,11 +112,11 @@ bool IsPossible(const Frame& frame) {
                        (frame.dtype == DType::kUint16 && frame.bits >= 1 && frame.bits <= 16) ||
                        frame.dtype == DType::kFloat32;
   const uint64_t pixels = static_cast<uint64_t>(shape.height * shape.width);
-  return numbers && (frame.flags & ~uint32_t{Frame::kAllFlags}) == 0 &&
-         frame.images_in_file >= 0 && frame.images_in_file <= kMaxImages && frame.label >= 0 &&
-         frame.label <= kMaxLabel && std::isfinite(frame.scale) && frame.scale != 0 &&
-         std::isfinite(frame.offset) && AreFinite(frame.position) && AreFinite(frame.normal) &&
-         AreFinite(frame.spacing) && frame.spacing_count <= 3 &&
+  return numbers && (frame.flags & ~uint32_t{Frame::kAllFlags}) == 0 && frame.images_in_file >= 0 &&
+         frame.images_in_file <= kMaxImages && frame.label >= 0 && frame.label <= kMaxLabel &&
+         std::isfinite(frame.scale) && frame.scale != 0 && std::isfinite(frame.offset) &&
+         AreFinite(frame.position) && AreFinite(frame.normal) && AreFinite(frame.spacing) &&
+         frame.spacing_count <= 3 &&
          frame.pixel_bytes == static_cast<uint64_t>(shape.values()) * SizeOf(frame.dtype) &&
          frame.pixel_bytes <= static_cast<uint64_t>(kMaxDecodedBytes) &&
          (frame.mask_bytes == 0 || frame.mask_bytes == pixels) &&
@@ -182,8 +183,8 @@ bool FrameSender::Send(const Frame& frame, std::string_view texts, const Decoded
   if (!Put(std::as_bytes(std::span(&announced, 1))) || !Put(std::as_bytes(std::span(texts)))) {
     return false;
   }
-  return image == nullptr || (Put(image->pixels) && Put(std::as_bytes(std::span(image->mask))) &&
-                              Put(image->extra));
+  return image == nullptr ||
+         (Put(image->pixels) && Put(std::as_bytes(std::span(image->mask))) && Put(image->extra));
 }
 
 bool FrameSender::Flush() {

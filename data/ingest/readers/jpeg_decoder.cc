@@ -48,8 +48,10 @@ void OnMessage(j_common_ptr common, int level) {
   switch (common->err->msg_code) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR: return;
-    default: OnError(common);
+    case JWRN_JFIF_MAJOR:
+      return;
+    default:
+      OnError(common);
   }
 }
 
@@ -71,11 +73,17 @@ bool ReadHeader(Jpeg& jpeg, const std::string& contents) {
   jpeg_save_markers(&jpeg.decoder, JPEG_APP0 + 1, 0xffff);
   jpeg_read_header(&jpeg.decoder, TRUE);
   switch (jpeg.decoder.jpeg_color_space) {
-    case JCS_GRAYSCALE: jpeg.decoder.out_color_space = JCS_GRAYSCALE; break;
+    case JCS_GRAYSCALE:
+      jpeg.decoder.out_color_space = JCS_GRAYSCALE;
+      break;
     case JCS_CMYK:
-    case JCS_YCCK: jpeg.decoder.out_color_space = JCS_CMYK; break;
-    case JCS_UNKNOWN: break;
-    default: jpeg.decoder.out_color_space = JCS_RGB;
+    case JCS_YCCK:
+      jpeg.decoder.out_color_space = JCS_CMYK;
+      break;
+    case JCS_UNKNOWN:
+      break;
+    default:
+      jpeg.decoder.out_color_space = JCS_RGB;
   }
   jpeg_calc_output_dimensions(&jpeg.decoder);
   return true;

@@ -74,9 +74,8 @@ void Put(std::span<std::byte> stored, size_t index, T value) {
 
 absl::StatusOr<NumberMap> NumberMap::For(const NumberFormat& format) {
   const auto unsupported = [&format](const char* kind) {
-    return absl::DataLossError(
-        absl::StrFormat("its numbers are %s of %d bits, which are not read", kind,
-                        8 * format.bytes));
+    return absl::DataLossError(absl::StrFormat("its numbers are %s of %d bits, which are not read",
+                                               kind, 8 * format.bytes));
   };
   NumberMap map(format);
   if (format.kind == NumberFormat::Kind::kFloat) {
@@ -123,12 +122,12 @@ void NumberMap::Decide() {
   } else {
     dtype_ = DType::kFloat32;
     bits_ = 32;
-    note_ = absl::StrFormat("integers from %.0f to %.0f are stored as float32%s",
-                            static_cast<double>(smallest_) + wrap,
-                            static_cast<double>(largest_) + wrap,
-                            !wrapped && smallest_ >= -kFloatExact && largest_ <= kFloatExact
-                                ? ""
-                                : ", which rounds those beyond 16777216");
+    note_ =
+        absl::StrFormat("integers from %.0f to %.0f are stored as float32%s",
+                        static_cast<double>(smallest_) + wrap, static_cast<double>(largest_) + wrap,
+                        !wrapped && smallest_ >= -kFloatExact && largest_ <= kFloatExact
+                            ? ""
+                            : ", which rounds those beyond 16777216");
   }
 }
 
@@ -156,8 +155,9 @@ void NumberMap::Convert(std::span<const std::byte> numbers, std::span<std::byte>
         // The cast of what float32 cannot hold is undefined.
         const double bound = std::numeric_limits<float>::max();
         Put(stored, i,
-            std::abs(value) > bound ? std::copysign(INFINITY, static_cast<float>(std::signbit(value) ? -1 : 1))
-                                    : static_cast<float>(value));
+            std::abs(value) > bound
+                ? std::copysign(INFINITY, static_cast<float>(std::signbit(value) ? -1 : 1))
+                : static_cast<float>(value));
       });
     }
     return;
@@ -176,7 +176,8 @@ void NumberMap::Convert(std::span<const std::byte> numbers, std::span<std::byte>
     });
   } else {
     const bool wrapped = format_.kind != Kind::kSigned && format_.bytes == 8;
-    const uint64_t base = wrapped ? kUppermostBit : static_cast<uint64_t>(static_cast<int64_t>(offset_));
+    const uint64_t base =
+        wrapped ? kUppermostBit : static_cast<uint64_t>(static_cast<int64_t>(offset_));
     ForEachWide(format_, numbers, [&](size_t i, int64_t value) {
       if (dtype_ == DType::kUint16) {
         Put(stored, i, static_cast<uint16_t>(static_cast<uint64_t>(value) - base));
@@ -209,7 +210,9 @@ std::vector<int64_t> IntegersOf(const NumberFormat& format, std::span<const std:
     const bool wrapped = format.bytes == 8 && !is_signed;
     ForEachWide(format, numbers, [&](size_t, int64_t value) {
       // What was turned over and is not below zero was beyond 63 bits.
-      if (wrapped) value = value >= 0 ? -1 : static_cast<int64_t>(static_cast<uint64_t>(value) ^ kUppermostBit);
+      if (wrapped)
+        value =
+            value >= 0 ? -1 : static_cast<int64_t>(static_cast<uint64_t>(value) ^ kUppermostBit);
       integers.push_back(value);
     });
   }

@@ -196,7 +196,8 @@ TEST_F(DecodersTest, DamagedIdxGivesAReason) {
   wrong_magic[0] = 1;
   ExpectUnreadable("a", wrong_magic, "is of no kind");
   ExpectUnreadable("a", "\0\0\x0d\3"s + kTwoImages.substr(4), "truncated");  // Floats: too few.
-  ExpectUnreadable("a", "\0\0\x8\3\0\0\0\2\xff\xff\xff\xff\xff\xff\xff\xff"s, "which no images have");
+  ExpectUnreadable("a", "\0\0\x8\3\0\0\0\2\xff\xff\xff\xff\xff\xff\xff\xff"s,
+                   "which no images have");
   const std::string compressed = Gzip(kTwoImages);
   ExpectUnreadable("a", compressed.substr(0, compressed.size() - 9), "truncated");
   ExpectUnreadable("a", compressed.substr(0, compressed.size() - 1), "truncated");

@@ -60,7 +60,8 @@ TEST(NumbersTest, SignedNumbersKeepTheirOrderBehindAnOffset) {
   const Stored words = Store<int16_t>({Kind::kSigned, 2}, {-32768, -1024, 0, 3071, 32767});
   EXPECT_EQ(words.image.dtype, DType::kUint16);
   EXPECT_EQ(words.image.physical.offset, -32768);
-  EXPECT_EQ(NumbersOf<uint16_t>(words.bytes), (std::vector<uint16_t>{0, 31744, 32768, 35839, 65535}));
+  EXPECT_EQ(NumbersOf<uint16_t>(words.bytes),
+            (std::vector<uint16_t>{0, 31744, 32768, 35839, 65535}));
   const Stored bytes = Store<int8_t>({Kind::kSigned, 1}, {-128, 127});
   EXPECT_EQ(bytes.image.physical.offset, -128);
   EXPECT_EQ(NumbersOf<uint8_t>(bytes.bytes), (std::vector<uint8_t>{0, 255}));
@@ -107,7 +108,9 @@ TEST(NumbersTest, FloatsOfEveryWidth) {
 }
 
 TEST(ArrayImagesTest, ShapesAreReadAsImages) {
-  const auto layout = [](std::vector<int64_t> extents) { return *LayoutOfArray(extents, false, 1); };
+  const auto layout = [](std::vector<int64_t> extents) {
+    return *LayoutOfArray(extents, false, 1);
+  };
   EXPECT_EQ(layout({7, 9}).shape, (ImageShape{7, 9, 1}));
   EXPECT_EQ(layout({50, 7, 9}).count, 50);
   EXPECT_EQ(layout({50, 7, 9}).shape, (ImageShape{7, 9, 1}));
@@ -124,13 +127,18 @@ TEST(ArrayImagesTest, ShapesAreReadAsImages) {
 }
 
 TEST(NpyHeaderTest, AcceptsWhatNumPyWritesAndNothingElse) {
-  const auto good = ParseNpyDictionary("{'descr': '>i4', 'fortran_order': True, 'shape': (3, 4L,), }\n");
+  const auto good =
+      ParseNpyDictionary("{'descr': '>i4', 'fortran_order': True, 'shape': (3, 4L,), }\n");
   ASSERT_TRUE(good.ok()) << good.status();
   EXPECT_EQ(good->extents, (std::vector<int64_t>{3, 4}));
   EXPECT_TRUE(good->fortran_order && good->format.swapped);
   EXPECT_TRUE(ParseNpyDictionary("{\"shape\":(),'fortran_order':False,'descr':'|u1'}").ok());
   for (const char* bad : {
-           "", "{", "{}", "[]", "{'descr': '<f4'}",
+           "",
+           "{",
+           "{}",
+           "[]",
+           "{'descr': '<f4'}",
            "{'descr': '|O', 'fortran_order': False, 'shape': (3, 4)}",
            "{'descr': '<c8', 'fortran_order': False, 'shape': (3, 4)}",
            "{'descr': '<u-1', 'fortran_order': False, 'shape': (3, 4)}",
@@ -184,9 +192,8 @@ TEST(FinishImageTest, FiveChannelsAreNoColours) {
   DecodedImage image;
   image.shape = {.height = 1, .width = 1, .channels = 5};
   image.pixels.resize(5);
-  const absl::Status status =
-      FinishImage(image, {}, {.color = configs::ColorMode::kRgb},
-                  [](const DecodedImage&) { return absl::OkStatus(); });
+  const absl::Status status = FinishImage(image, {}, {.color = configs::ColorMode::kRgb},
+                                          [](const DecodedImage&) { return absl::OkStatus(); });
   EXPECT_NE(status.message().find("5 channels"), absl::string_view::npos) << status;
 }
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 DECODE = os.environ["DECODE_FILE"]
 DTYPES = {"U8": np.uint8, "U16": np.uint16, "F32": np.float32}
@@ -244,7 +244,9 @@ def test_jpeg_of_four_inks(tmp_path, rng):
     at = data.index(b"\xff\xee")
     length = struct.unpack(">H", data[at + 2:at + 4])[0]
     (tmp_path / "b.jpg").write_bytes(data[:at] + data[at + 2 + length:])
-    pillow = np.asarray(Image.open(tmp_path / "b.jpg").convert("RGB"))
+    # Pillow turns all inks over.
+    inks = Image.fromarray(255 - np.asarray(Image.open(tmp_path / "b.jpg")), mode="CMYK")
+    pillow = np.asarray(inks.convert("RGB"))
     assert np.abs(one(tmp_path / "b.jpg").pixels.astype(int) - pillow).max() <= 1
 
 
@@ -469,7 +471,7 @@ def test_claims_are_refused_before_memory_is_taken(tmp_path):
 def test_hdf5(tmp_path, rng, options, dtype):
     if options.get("compression") == "szip" and (
             dtype == "?" or not h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP)):
-        options = {"compression": "lzf"} if False else {"chunks": (3, 8, 9, 2)}
+        options = {"chunks": (3, 8, 9, 2)}
     low = 0 if np.dtype(dtype).kind in "ub" else -100
     array = rng.integers(low, 2 if dtype == "?" else 100, (7, 8, 9, 2)).astype(dtype)
     labels = rng.integers(0, 5, 7)
@@ -509,7 +511,7 @@ def test_hdf5_that_leads_elsewhere_is_refused(tmp_path):
     assert "claims" in refused("images=hollow", path)
     reason = refused(path)
     assert "has no dataset images" in reason and "plain" in reason
-    assert "labels for 2 images" in refused("images=plain", "labels=plain", path) or True
+    assert "is no row of whole numbers" in refused("images=plain", "labels=plain", path)
     (tmp_path / "b.h5").write_bytes(path.read_bytes()[:3000])
     refused("images=plain", tmp_path / "b.h5")
 

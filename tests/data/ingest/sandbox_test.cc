@@ -53,7 +53,8 @@ absl::Status Attack(const std::string& name, const std::string& path) {
     return Refused(setrlimit(RLIMIT_CPU, &limit));
   }
   if (name == "machine code") {
-    void* const memory = mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const memory =
+        mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return Refused(memory == MAP_FAILED ? -1 : 0);
   }
   return absl::OkStatus();
@@ -222,9 +223,9 @@ TEST_F(SandboxTest, NonsenseIsNotBelieved) {
 }
 
 TEST_F(SandboxTest, SystemCallsThatDecodingDoesNotNeedAreRefused) {
-  for (const std::string name : {"socket", "fork", "exec", "ptrace", "kill", "creator", "eraser",
-                                 "renamer", "talker", "other descriptor", "time giver",
-                                 "machine code"}) {
+  for (const std::string name :
+       {"socket", "fork", "exec", "ptrace", "kill", "creator", "eraser", "renamer", "talker",
+        "other descriptor", "time giver", "machine code"}) {
     EXPECT_EQ(Reason("/attack/" + name), "is not allowed") << name;
   }
   ExpectThatTheNextFileIsRead();

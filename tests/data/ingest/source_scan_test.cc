@@ -51,15 +51,14 @@ TEST_F(SourceScanTest, MixedFoldersGoByNameAndElseByContents) {
   Write("in/dogs/nothing", "");
   symlink("/etc/hostname", Path("in/dogs/link.png").c_str());
   const Sources sources = Find("in");
-  EXPECT_EQ(Names(sources), (std::vector<std::string>{"cats/a.PNG", "cats/b.tiff", "dogs/c",
-                                                      "dogs/deep/d.dat"}));
+  EXPECT_EQ(Names(sources),
+            (std::vector<std::string>{"cats/a.PNG", "cats/b.tiff", "dogs/c", "dogs/deep/d.dat"}));
   EXPECT_EQ(sources.class_names, (std::vector<std::string>{"cats", "dogs"}));
   EXPECT_EQ(sources.files[3].label, 1);
   EXPECT_EQ(sources.files[2].format, "JPEG");
   EXPECT_EQ(sources.files[3].format, "NPY");
   EXPECT_EQ(sources.rejected.size(), 4);
-  EXPECT_EQ(ReasonOf(sources, "in/dogs/e"),
-            "is of no kind that can be read (it seems to be PDF)");
+  EXPECT_EQ(ReasonOf(sources, "in/dogs/e"), "is of no kind that can be read (it seems to be PDF)");
   EXPECT_EQ(ReasonOf(sources, "in/dogs/notes.txt"),
             "is of no kind that can be read (it seems to be text)");
   EXPECT_EQ(ReasonOf(sources, "in/dogs/nothing"), "is empty");
@@ -80,14 +79,17 @@ TEST_F(SourceScanTest, TablesGiveLabelsGroupsSplitsAndConditions) {
   Write("in/a.png", "x");
   Write("in/sub/b, \"odd\".png", "xy");
   Write("elsewhere/c.png", "");
-  Write("in/t.csv", "\xef\xbb\xbfsplit,file,label,group,condition\r\n"
-                    "val,a.png,dog,p1,old\r\n"
-                    "\r\n"
-                    "train,\"sub/b, \"\"odd\"\".png\",cat,p2,\"two\nlines\"\n"
-                    ",missing.png,cat,p3,\n"
-                    "test,../elsewhere/c.png,cat,,\n"
-                    "test," + Path("elsewhere/c.png") + ",emu,,\n"
-                    "train,a.png,cat,,");
+  Write("in/t.csv",
+        "\xef\xbb\xbfsplit,file,label,group,condition\r\n"
+        "val,a.png,dog,p1,old\r\n"
+        "\r\n"
+        "train,\"sub/b, \"\"odd\"\".png\",cat,p2,\"two\nlines\"\n"
+        ",missing.png,cat,p3,\n"
+        "test,../elsewhere/c.png,cat,,\n"
+        "test," +
+            Path("elsewhere/c.png") +
+            ",emu,,\n"
+            "train,a.png,cat,,");
   const Sources sources = Find("in/t.csv");
   ASSERT_EQ(sources.files.size(), 3);
   const SourceFile& b = sources.files[0];  // Split train comes first.
@@ -151,15 +153,17 @@ TEST_F(SourceScanTest, WrongTablesNameTheLine) {
   expect("file,label\n,1\n", "line 2 names no file");
   Write("in/c/a.png", "");
   Write("t.csv", "file,label\na.png,1\n");
-  EXPECT_NE(FindSources(files_, {Path("t.csv"), Path("in")}).status().message().find(
-                "labels are numbers"),
+  EXPECT_NE(FindSources(files_, {Path("t.csv"), Path("in")})
+                .status()
+                .message()
+                .find("labels are numbers"),
             absl::string_view::npos);
 }
 
 TEST(Utf8Test, TellsItFromOtherBytes) {
   EXPECT_TRUE(IsUtf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"));
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
-                          "\xf4\x90\x80\x80", "\xff"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) {
     EXPECT_FALSE(IsUtf8(bad));
   }
   EXPECT_EQ(PrintableText("a\xc3\xa4\x1b\x80z\xe2\x80\xae", 100), "a\xc3\xa4??z?");
