@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <new>
 #include <span>
 #include <vector>
@@ -33,6 +34,7 @@ using Result = FrameReceiver::Result;
 
 constexpr int kChildSocket = 3;
 constexpr size_t kMaxReasonBytes = 1000;
+constexpr size_t kMaxAnnounced = 32, kMaxAnnouncedBytes = 2048;
 constexpr uint64_t kFrameCost = sizeof(Frame);  // Also empty images are not free.
 
 bool ReceiveAll(int socket, std::span<std::byte> bytes) {
@@ -98,6 +100,8 @@ int EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
     } catch (const std::bad_alloc&) {
       status = absl::ResourceExhaustedError(absl::StrFormat(
           "needs more than the %d MiB of memory that a file may take", limits.memory_bytes >> 20));
+    } catch (const std::exception& exception) {  // Of a library.
+      status = absl::InternalError(absl::StrCat("cannot be decoded (", exception.what(), ")"));
     }
     const std::string reason(status.message().substr(0, kMaxReasonBytes));
     const uint32_t kind = status.ok() ? Frame::kDone : Frame::kUnreadable;
@@ -151,6 +155,7 @@ absl::Status SandboxedDecoder::Start() {
 }
 
 std::string SandboxedDecoder::Stop(bool seems_dead) {
+  announced_.clear();
   if (socket_ >= 0) close(socket_);
   socket_ = -1;
   if (child_ < 0) return "";
@@ -182,14 +187,32 @@ void SandboxedDecoder::AllowTime(uint64_t bytes) {
   clockid_t clock;
   struct timespec used = {};
   if (clock_getcpuclockid(child_, &clock) != 0 || clock_gettime(clock, &used) != 0) return;
-  const double seconds = static_cast<double>(used.tv_sec) + 1 + limits_.seconds_per_file + more;
+  // The child may be at announced ones before the parent is.
+  const double files = static_cast<double>(1 + announced_.size());
+  const double seconds =
+      static_cast<double>(used.tv_sec) + 1 + files * limits_.seconds_per_file + more;
   const struct rlimit limit = {.rlim_cur = static_cast<rlim_t>(std::ceil(seconds)),
                                .rlim_max = RLIM_INFINITY};
   prlimit(child_, RLIMIT_CPU, &limit, nullptr);
 }
 
+bool SandboxedDecoder::Request(const std::string& path) {
+  const Frame request = {.kind = Frame::kFile, .text_bytes = path.size()};
+  std::string message(reinterpret_cast<const char*>(&request), sizeof(request));
+  message += path;
+  return SendAll(socket_, std::as_bytes(std::span(message)));
+}
+
+void SandboxedDecoder::Announce(const std::string& path) {
+  // As much as the socket takes without waiting for the child, which may wait for us.
+  if (child_ < 0 || announced_.size() >= kMaxAnnounced || path.size() > kMaxAnnouncedBytes) return;
+  // A child that is gone is found by Decode.
+  if (Request(path)) announced_.push_back(path);
+}
+
 absl::StatusOr<std::string> SandboxedDecoder::Decode(const std::string& path,
                                                      const ImageSink& sink) {
+  if (!announced_.empty() && announced_.front() != path) Stop();  // It works on what is not wanted.
   LANGEVIN_RETURN_IF_ERROR(Start());
   struct stat info;
   const uint64_t file_bytes =
@@ -199,13 +222,13 @@ absl::StatusOr<std::string> SandboxedDecoder::Decode(const std::string& path,
   const auto died = [this](Result result) {
     return absl::StrCat("the process that decoded it ", Stop(result == Result::kClosed));
   };
-  const Frame request = {.kind = Frame::kFile, .text_bytes = path.size()};
-  if (!SendAll(socket_, std::as_bytes(std::span(&request, 1))) ||
-      !SendAll(socket_, std::as_bytes(std::span(path)))) {
+  if (!announced_.empty()) {
+    announced_.pop_front();  // It is this one.
+  } else if (!Request(path)) {
     return died(Result::kClosed);
   }
   uint64_t decoded = 0;
-  DecodedImage image;
+  DecodedImage& image = image_;
   std::string texts;
   while (true) {
     Frame frame;

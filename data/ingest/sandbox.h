@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <string>
 
 #include "absl/status/status.h"
@@ -49,6 +50,11 @@ class SandboxedDecoder {
   // Makes the child now. Says once a process, loudly, where the kernel cannot confine it.
   absl::Status Start();
 
+  // Says that `path` will be decoded after those announced before, so that the child goes on with
+  // it while the parent still works on another: small files would else wait for each other. Only a
+  // few dozen are sent ahead; more announcements do nothing. Decode works without any.
+  void Announce(const std::string& path);
+
   // Decodes `path` and hands its images to `sink`. Gives the reason why the file is unreadable, or
   // an empty string; some of its images may have come before the reason was found. Errors are the
   // sink's, or that no child could be made.
@@ -60,12 +66,15 @@ class SandboxedDecoder {
   std::string Stop(bool seems_dead = false);
   // What is left of its time is for the file of `bytes`.
   void AllowTime(uint64_t bytes);
+  bool Request(const std::string& path);
 
   const DecodeFunction decode_;
   const SandboxLimits limits_;
   pid_t child_ = -1;
   int socket_ = -1;
   FrameReceiver receiver_;
+  std::deque<std::string> announced_;  // Sent to the child and not yet asked for.
+  DecodedImage image_;                 // Reused: fresh memory costs as much as small images do.
 };
 
 }  // namespace langevin::data

@@ -289,6 +289,32 @@ TEST_F(SandboxTest, AllThatIsKnownOfAnImageComesAcross) {
   }
 }
 
+// What was announced comes as if it had not been, also behind files that end the child, and where
+// another file is wanted after all.
+TEST_F(SandboxTest, AnnouncedFilesComeInOrder) {
+  ASSERT_TRUE(decoder_.Start().ok());
+  const std::vector<std::string> names = {"three", "refused",        "three", "abort",
+                                          "three", "one then abort", "three", "three"};
+  for (int round = 0; round < 10; ++round) {
+    for (const std::string& name : names) decoder_.Announce("/tmp/" + name);
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (const std::string& name : names) {
+      const std::string reason = Reason(name);
+      if (name == "three") {
+        EXPECT_EQ(reason, "");
+        EXPECT_EQ(values_.size(), 6);
+      } else if (name == "refused") {
+        EXPECT_EQ(reason, "is odd");
+      } else {
+        EXPECT_TRUE(absl::StrContains(reason, "crashed")) << name << ": " << reason;
+      }
+      decoder_.Announce("/tmp/three");  // Not always what comes next.
+    }
+  }
+  ExpectThatTheNextFileIsRead();
+}
+
 TEST_F(SandboxTest, SeveralAtATime) {
   std::vector<std::thread> threads;
   std::vector<int> images(4, 0);
