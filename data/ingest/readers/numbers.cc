@@ -10,8 +10,8 @@
 namespace langevin::data {
 namespace {
 
-constexpr int64_t kLargestWord = 65535;
-constexpr int64_t kFloatExact = int64_t{1} << 24;  // float32 holds all integers up to here.
+constexpr double kLargestWord = 65535;
+constexpr double kFloatExact = 1 << 24;  // float32 holds all integers up to here.
 // Turns unsigned 64-bit numbers into signed ones of the same order.
 constexpr uint64_t kUppermostBit = uint64_t{1} << 63;
 
@@ -105,29 +105,27 @@ void NumberMap::Decide() {
   if (!needs_range()) return;
   const bool wrapped = format_.kind != NumberFormat::Kind::kSigned && format_.bytes == 8;
   const double wrap = wrapped ? std::ldexp(1, 63) : 0;
-  if (smallest_ > largest_) smallest_ = largest_ = wrapped ? INT64_MIN : 0;  // No number at all.
+  const int64_t zero = wrapped ? INT64_MIN : 0;
+  if (smallest_ > largest_) smallest_ = largest_ = zero;  // No number at all.
+  const double smallest = static_cast<double>(smallest_) + wrap;
+  const double largest = static_cast<double>(largest_) + wrap;
+  const bool fit = static_cast<uint64_t>(largest_) - static_cast<uint64_t>(smallest_) <=
+                   static_cast<uint64_t>(kLargestWord);
   dtype_ = DType::kUint16;
   bits_ = 16;
   // Offsets that do not depend on the numbers first, so that files of a kind are stored alike.
-  const int64_t zero = wrapped ? INT64_MIN : 0;
-  if (smallest_ >= zero && static_cast<uint64_t>(largest_) - static_cast<uint64_t>(zero) <=
-                               static_cast<uint64_t>(kLargestWord)) {
+  if (smallest >= 0 && largest <= kLargestWord) {
     offset_ = 0;
-  } else if (!wrapped && smallest_ >= -32768 && largest_ <= 32767) {
+  } else if (smallest >= -32768 && largest <= 32767) {
     offset_ = -32768;
-  } else if (static_cast<uint64_t>(largest_) - static_cast<uint64_t>(smallest_) <=
-                 static_cast<uint64_t>(kLargestWord) &&
-             smallest_ > -(int64_t{1} << 52) && smallest_ < (int64_t{1} << 52)) {
-    offset_ = static_cast<double>(smallest_);
+  } else if (fit && std::abs(smallest) < std::ldexp(1, 52)) {  // float64 holds it exactly.
+    offset_ = smallest;
   } else {
     dtype_ = DType::kFloat32;
     bits_ = 32;
-    note_ =
-        absl::StrFormat("integers from %.0f to %.0f are stored as float32%s",
-                        static_cast<double>(smallest_) + wrap, static_cast<double>(largest_) + wrap,
-                        !wrapped && smallest_ >= -kFloatExact && largest_ <= kFloatExact
-                            ? ""
-                            : ", which rounds those beyond 16777216");
+    const bool exact = smallest >= -kFloatExact && largest <= kFloatExact;
+    note_ = absl::StrFormat("integers from %.0f to %.0f are stored as float32%s", smallest, largest,
+                            exact ? "" : ", which rounds those beyond 16777216");
   }
 }
 
@@ -177,7 +175,7 @@ void NumberMap::Convert(std::span<const std::byte> numbers, std::span<std::byte>
   } else {
     const bool wrapped = format_.kind != Kind::kSigned && format_.bytes == 8;
     const uint64_t base =
-        wrapped ? kUppermostBit : static_cast<uint64_t>(static_cast<int64_t>(offset_));
+        static_cast<uint64_t>(static_cast<int64_t>(offset_)) + (wrapped ? kUppermostBit : 0);
     ForEachWide(format_, numbers, [&](size_t i, int64_t value) {
       if (dtype_ == DType::kUint16) {
         Put(stored, i, static_cast<uint16_t>(static_cast<uint64_t>(value) - base));

@@ -84,6 +84,12 @@ TEST(NumbersTest, WideIntegersBecomeWordsWhereTheyFit) {
   EXPECT_NE(wide.image.notes[0].find("rounds"), std::string::npos);
   const Stored small = Store<uint64_t>({Kind::kUnsigned, 8}, {3, 65535});
   EXPECT_EQ(NumbersOf<uint16_t>(small.bytes), (std::vector<uint16_t>{3, 65535}));
+  const Stored distant = Store<uint64_t>({Kind::kUnsigned, 8}, {1000000, 1000007});
+  EXPECT_EQ(distant.image.physical.offset, 1000000);
+  EXPECT_EQ(NumbersOf<uint16_t>(distant.bytes), (std::vector<uint16_t>{0, 7}));
+  const uint64_t middle = uint64_t{1} << 63;
+  EXPECT_EQ(Store<uint64_t>({Kind::kUnsigned, 8}, {middle, middle + 1}).image.dtype,
+            DType::kFloat32);
   const uint64_t most = std::numeric_limits<uint64_t>::max();
   const Stored huge = Store<uint64_t>({Kind::kUnsigned, 8}, {0, most});
   EXPECT_EQ(NumbersOf<float>(huge.bytes), (std::vector<float>{0, 18446744073709551616.0F}));
