@@ -104,11 +104,12 @@ void NumberMap::Observe(std::span<const std::byte> numbers) {
 void NumberMap::Decide() {
   if (!needs_range()) return;
   const bool wrapped = format_.kind != NumberFormat::Kind::kSigned && format_.bytes == 8;
-  const double wrap = wrapped ? std::ldexp(1, 63) : 0;
-  const int64_t zero = wrapped ? INT64_MIN : 0;
-  if (smallest_ > largest_) smallest_ = largest_ = zero;  // No number at all.
-  const double smallest = static_cast<double>(smallest_) + wrap;
-  const double largest = static_cast<double>(largest_) + wrap;
+  if (smallest_ > largest_) smallest_ = largest_ = wrapped ? INT64_MIN : 0;  // No number at all.
+  const auto number = [wrapped](int64_t value) {
+    return wrapped ? static_cast<double>(static_cast<uint64_t>(value) ^ kUppermostBit)
+                   : static_cast<double>(value);
+  };
+  const double smallest = number(smallest_), largest = number(largest_);
   const bool fit = static_cast<uint64_t>(largest_) - static_cast<uint64_t>(smallest_) <=
                    static_cast<uint64_t>(kLargestWord);
   dtype_ = DType::kUint16;
