@@ -3,12 +3,13 @@
 #include <cstdint>
 #include <limits>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "configs/config_message.h"
-#include "run_config.pb.h"
 
 namespace langevin::configs {
 
@@ -64,6 +65,12 @@ void FindEverywhere(const Descriptor& message, const std::string& path, std::str
   }
 }
 
+// " a run config" for RunConfig.
+std::string KindOf(const Descriptor& root) {
+  return absl::StrCat(" a ", absl::AsciiStrToLower(absl::StripSuffix(root.name(), "Config")),
+                      " config");
+}
+
 }  // namespace
 
 std::string JoinField(std::string_view path, std::string_view name) {
@@ -76,14 +83,14 @@ std::vector<std::string> FieldNames(const Descriptor& message) {
   return names;
 }
 
-const Descriptor* MessageAt(std::string_view path) {
-  if (path.empty()) return proto::RunConfig::descriptor();
-  const FieldDescriptor* const field = FieldAt(path);
+const Descriptor* MessageAt(const Descriptor& root, std::string_view path) {
+  if (path.empty()) return &root;
+  const FieldDescriptor* const field = FieldAt(root, path);
   return field == nullptr ? nullptr : field->message_type();
 }
 
-const FieldDescriptor* FieldAt(std::string_view path) {
-  const Descriptor* message = proto::RunConfig::descriptor();
+const FieldDescriptor* FieldAt(const Descriptor& root, std::string_view path) {
+  const Descriptor* message = &root;
   const FieldDescriptor* field = nullptr;
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(absl::string_view(path.data(), path.size()), '.'))) {
@@ -100,18 +107,18 @@ std::string AllowedValues(const FieldDescriptor& field) {
   return absl::StrCat(AllowedValue(field), ", or a list [a, b] of them");
 }
 
-std::string NoSuchField(std::string_view path, std::string_view name) {
-  const std::vector<std::string> names = FieldNames(*MessageAt(path));
+std::string NoSuchField(const Descriptor& root, std::string_view path, std::string_view name) {
+  const std::vector<std::string> names = FieldNames(*MessageAt(root, path));
   std::string hint = DidYouMean(name, names);
   if (hint.empty()) {
     std::vector<std::string> elsewhere;
-    FindEverywhere(*proto::RunConfig::descriptor(), "", name, elsewhere);
+    FindEverywhere(root, "", name, elsewhere);
     if (!elsewhere.empty()) {
       hint = absl::StrFormat("; did you mean %s?", absl::StrJoin(elsewhere, " or "));
     }
   }
   return absl::StrFormat("there is no such field%s%s has %s", hint.empty() ? ";" : hint,
-                         path.empty() ? " a run config" : absl::StrFormat(" %s", path),
+                         path.empty() ? KindOf(root) : absl::StrFormat(" %s", path),
                          absl::StrJoin(names, ", "));
 }
 

@@ -1,6 +1,7 @@
 // What the schema knows about its fields, in words for messages.
 //
-// Paths are names joined by dots, from RunConfig down: "train.microbatch". "" is RunConfig itself.
+// Paths are names joined by dots, from the config's own message (`root`: RunConfig, PrepareConfig)
+// down: "train.microbatch". "" is `root` itself.
 #ifndef LANGEVIN_CONFIGS_CONFIG_FIELDS_H_
 #define LANGEVIN_CONFIGS_CONFIG_FIELDS_H_
 
@@ -19,10 +20,12 @@ std::string JoinField(std::string_view path, std::string_view name);
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& message);
 
 // The message at `path`, or null if there is none.
-const google::protobuf::Descriptor* MessageAt(std::string_view path);
+const google::protobuf::Descriptor* MessageAt(const google::protobuf::Descriptor& root,
+                                              std::string_view path);
 
 // The field at `path`, or null if there is none.
-const google::protobuf::FieldDescriptor* FieldAt(std::string_view path);
+const google::protobuf::FieldDescriptor* FieldAt(const google::protobuf::Descriptor& root,
+                                                 std::string_view path);
 
 // What may stand in the field: "a whole number from 0 to 18446744073709551615", "one of FP32,
 // BF16".
@@ -30,7 +33,8 @@ std::string AllowedValues(const google::protobuf::FieldDescriptor& field);
 
 // For a name that the message at `path` does not have: that it has none, which one may have been
 // meant (in this message, or of the same name elsewhere), and which there are.
-std::string NoSuchField(std::string_view path, std::string_view name);
+std::string NoSuchField(const google::protobuf::Descriptor& root, std::string_view path,
+                        std::string_view name);
 
 }  // namespace langevin::configs
 

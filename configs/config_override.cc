@@ -17,6 +17,8 @@
 #include "configs/config_fields.h"
 #include "configs/config_message.h"
 #include "core/base/status_macros.h"
+#include "prepare_config.pb.h"
+#include "run_config.pb.h"
 
 namespace langevin::configs {
 namespace {
@@ -64,7 +66,11 @@ class FieldWriter {
         return false;
       case FieldDescriptor::CPPTYPE_DOUBLE:
         if (double value; absl::SimpleAtod(text, &value)) {
-          reflection.SetDouble(&message_, &field_, value);
+          if (field_.is_repeated()) {
+            reflection.AddDouble(&message_, &field_, value);
+          } else {
+            reflection.SetDouble(&message_, &field_, value);
+          }
           return true;
         }
         return false;
@@ -112,6 +118,9 @@ std::vector<std::string> Items(const FieldDescriptor& field, absl::string_view v
 }
 
 bool MayBeNull(const FieldDescriptor& field) {
+  if (field.containing_type() == proto::QualityConfig::descriptor()) {
+    return !field.has_default_value();
+  }
   return field.containing_type() == proto::UNetConfig::descriptor() &&
          (field.name() == "sample_size" || field.name() == "mid_block_type" ||
           (!field.is_repeated() && !field.has_default_value()));
@@ -141,12 +150,18 @@ absl::Status ApplyTo(Message& config, const std::string& path, absl::string_view
   std::vector<std::string> names = absl::StrSplit(path, '.');
   for (size_t i = 0; i < names.size(); ++i) {
     const FieldDescriptor* const field = message->GetDescriptor()->FindFieldByName(names[i]);
-    if (field == nullptr) return absl::InvalidArgumentError(NoSuchField(parent, names[i]));
+    if (field == nullptr) {
+      return absl::InvalidArgumentError(NoSuchField(*config.GetDescriptor(), parent, names[i]));
+    }
     parent = JoinField(parent, names[i]);
     const bool last = i + 1 == names.size();
     if (field->message_type() == nullptr) {
       if (last) return Assign(*message, *field, value);
       return absl::InvalidArgumentError(absl::StrCat(parent, " is a value and has no fields"));
+    }
+    if (field->is_repeated()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(parent, " is a list of groups, which only the config's file can give"));
     }
     if (last) {
       return absl::InvalidArgumentError(
@@ -165,7 +180,7 @@ std::string OverrideOrigin(std::string_view override_text) {
 }
 
 absl::StatusOr<std::string> ApplyOverride(std::string_view override_text,
-                                          proto::RunConfig& config) {
+                                          google::protobuf::Message& config) {
   const size_t equals = override_text.find('=');
   if (equals == std::string_view::npos) {
     return absl::InvalidArgumentError(

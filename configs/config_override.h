@@ -7,15 +7,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "run_config.pb.h"
+#include "google/protobuf/message.h"
 
 namespace langevin::configs {
 
 // Applies "a.b=value" to `config` and returns the field's path. The old value goes: a list is
 // replaced whole (`[x,y]`; one value is a list of one), and setting one member of a oneof clears
-// the other. Strings need no quotes. A field of model.unet that may be null takes `null`.
+// the other. Strings need no quotes. Fields of model.unet and
+// quality that may be null take `null`.
 // InvalidArgument begins with `--set a.b=value: ` and says what is allowed.
-absl::StatusOr<std::string> ApplyOverride(std::string_view override_text, proto::RunConfig& config);
+absl::StatusOr<std::string> ApplyOverride(std::string_view override_text,
+                                          google::protobuf::Message& config);
 
 // How messages call an override: "--set a.b=value".
 std::string OverrideOrigin(std::string_view override_text);

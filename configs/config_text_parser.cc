@@ -51,9 +51,8 @@ std::string WithoutLastPeriod(std::string text) {
 
 // Whether `value`, as written, can stand in `field` when nothing else is around it.
 bool Fits(const FieldDescriptor& field, const std::string& value) {
-  proto::RunConfig scratch;
-  const google::protobuf::Message* prototype =
-      scratch.GetReflection()->GetMessageFactory()->GetPrototype(field.containing_type());
+  const google::protobuf::Message* const prototype =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(field.containing_type());
   const std::unique_ptr<google::protobuf::Message> message(prototype->New());
   FirstError ignored;
   TextFormat::Parser parser;
@@ -73,12 +72,13 @@ const ScannedField* FieldFor(const ParserError& error, const std::vector<Scanned
 }
 
 // What is wrong with `field`, or nothing where the error is one of syntax.
-std::optional<std::string> Explain(const ParserError& error, const ScannedField& field,
+std::optional<std::string> Explain(const google::protobuf::Descriptor& root,
+                                   const ParserError& error, const ScannedField& field,
                                    const std::vector<ScannedField>& fields) {
-  const FieldDescriptor* const descriptor = FieldAt(JoinField(field.parent, field.name));
+  const FieldDescriptor* const descriptor = FieldAt(root, JoinField(field.parent, field.name));
   if (descriptor == nullptr) {
-    if (MessageAt(field.parent) == nullptr) return std::nullopt;
-    return NoSuchField(field.parent, field.name);
+    if (MessageAt(root, field.parent) == nullptr) return std::nullopt;
+    return NoSuchField(root, field.parent, field.name);
   }
   if (absl::StrContains(error.message, "specified multiple times")) {
     const auto first = std::find_if(fields.begin(), fields.end(), [&](const ScannedField& other) {
@@ -105,7 +105,8 @@ std::string Syntax(const ParserError& error) {
   return WithoutLastPeriod(Shown(error.message, 200));
 }
 
-absl::Status Describe(const ParserError& error, std::string_view text, std::string_view file) {
+absl::Status Describe(const google::protobuf::Descriptor& root, const ParserError& error,
+                      std::string_view text, std::string_view file) {
   if (error.position.line < 0) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: %s", file, Syntax(error)));
   }
@@ -116,7 +117,7 @@ absl::Status Describe(const ParserError& error, std::string_view text, std::stri
         absl::StrFormat("%s:%d: %s", file, error.position.line + 1, Syntax(error)));
   }
   const std::string path = Shown(JoinField(field->parent, field->name));
-  if (const std::optional<std::string> explanation = Explain(error, *field, fields)) {
+  if (const std::optional<std::string> explanation = Explain(root, error, *field, fields)) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s:%d: field %s: %s", file, field->position.line + 1, path, *explanation));
   }
@@ -151,7 +152,8 @@ size_t ValidUtf8Length(std::string_view text) {
 
 }  // namespace
 
-absl::Status ParseConfigText(std::string_view text, std::string_view file, proto::RunConfig& config,
+absl::Status ParseConfigText(std::string_view text, std::string_view file,
+                             google::protobuf::Message& config,
                              TextFormat::ParseInfoTree& locations) {
   if (text.size() > kLargestText) {
     return absl::InvalidArgumentError(absl::StrFormat(
@@ -169,23 +171,26 @@ absl::Status ParseConfigText(std::string_view text, std::string_view file, proto
   parser.WriteLocationsTo(&locations);
   parser.SetRecursionLimit(kDeepestNesting);
   if (parser.ParseFromString(std::string(text), &config)) return absl::OkStatus();
-  return Describe(errors.error().value_or(ParserError{{-1, 0}, "is no text format"}), text, file);
+  return Describe(*config.GetDescriptor(),
+                  errors.error().value_or(ParserError{{-1, 0}, "is no text format"}), text, file);
 }
 
-int LineOf(std::string_view path, const TextFormat::ParseInfoTree& locations) {
+int LineOf(const google::protobuf::Descriptor& root, std::string_view path,
+           const TextFormat::ParseInfoTree& locations) {
   const TextFormat::ParseInfoTree* tree = &locations;
-  const google::protobuf::Descriptor* message = proto::RunConfig::descriptor();
+  const google::protobuf::Descriptor* message = &root;
   int line = 0;
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(absl::string_view(path.data(), path.size()), '.'))) {
     if (tree == nullptr || message == nullptr) break;
     const FieldDescriptor* const field = message->FindFieldByName(name);
     if (field == nullptr) break;
-    const int found = tree->GetLocation(field, field->is_repeated() ? 0 : -1).line;
+    const int index = field->is_repeated() ? 0 : -1;  // The first one's.
+    const int found = tree->GetLocation(field, index).line;
     if (found < 0) break;
     line = found + 1;
     message = field->message_type();
-    if (message != nullptr) tree = tree->GetTreeForNested(field, -1);
+    if (message != nullptr) tree = tree->GetTreeForNested(field, index);
   }
   return line;
 }

@@ -9,20 +9,22 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "google/protobuf/message.h"
 #include "google/protobuf/text_format.h"
-#include "run_config.pb.h"
 
 namespace langevin::configs {
 
 // Parses `text`, at most 1 MiB of UTF-8, into `config`, which must be empty, and notes in
 // `locations` where each field stands. InvalidArgument names `file`, line, field, value and what is
 // allowed.
-absl::Status ParseConfigText(std::string_view text, std::string_view file, proto::RunConfig& config,
+absl::Status ParseConfigText(std::string_view text, std::string_view file,
+                             google::protobuf::Message& config,
                              google::protobuf::TextFormat::ParseInfoTree& locations);
 
-// The line, from 1, of the field at `path`; where it is not in the text, that of the message around
-// it; 0 if that is RunConfig itself.
-int LineOf(std::string_view path, const google::protobuf::TextFormat::ParseInfoTree& locations);
+// The line, from 1, of the field at `path` below `root`; where it is not in the text, that of the
+// message around it; 0 if that is `root` itself.
+int LineOf(const google::protobuf::Descriptor& root, std::string_view path,
+           const google::protobuf::TextFormat::ParseInfoTree& locations);
 
 }  // namespace langevin::configs
 

@@ -24,6 +24,7 @@ enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay };
 enum class Precision { kFp32, kBf16 };
 enum class Backend { kAuto, kMpi, kNccl };
 enum class Reduction { kOrdered, kFast };
+enum class DataOrder { kSample, kBlock };
 
 struct DdpmConfig {
   int64_t num_train_timesteps = 1000;
@@ -36,10 +37,37 @@ struct DdpmConfig {
   friend bool operator==(const DdpmConfig&, const DdpmConfig&) = default;
 };
 
+struct EdmAugmentConfig {
+  double probability = 0;
+  bool x_flip = true;
+  bool y_flip = true;
+  bool scale = true;
+  bool rotate = true;
+  bool anisotropy = true;
+  bool translate = true;
+
+  friend bool operator==(const EdmAugmentConfig&, const EdmAugmentConfig&) = default;
+};
+
 struct AugmentConfig {
   bool horizontal_flip = false;
+  bool vertical_flip = false;
+  bool quarter_turns = false;
+  double crop = 0;
+  double scale = 0;
+  double rotate_degrees = 0;
+  double translate = 0;
+  double intensity_scale = 0;
+  double intensity_shift = 0;
+  double noise = 0;
+  EdmAugmentConfig edm;
 
   friend bool operator==(const AugmentConfig&, const AugmentConfig&) = default;
+};
+
+struct MixConfig {
+  std::string path;
+  double weight = 1;
 };
 
 struct DataConfig {
@@ -47,6 +75,14 @@ struct DataConfig {
   int loader_threads = 1;
   int prefetch = 4;
   bool verify_checksums = true;
+  double checksum_rate = 1;
+  DataOrder order = DataOrder::kSample;
+  int64_t block_images = 64;
+  int64_t lanes = 8;
+  int64_t window_blocks = 16;
+  double class_balance = 0;
+  double weight = 1;
+  std::vector<MixConfig> mix;
 };
 
 struct OptimizerConfig {
@@ -80,6 +116,7 @@ struct DistributedConfig {
   double timeout_seconds = 60;
   int threads_per_rank = 0;
   Precision gradient_precision = Precision::kFp32;
+  std::optional<bool> overlap;  // Not set: as the communicator advises.
 };
 
 struct CheckpointConfig {
@@ -127,8 +164,9 @@ std::string ToText(const RunConfig& config);
 
 // Whether `now` may go on from a checkpoint of `before`: OK if they make the same weights from the
 // same images. What may differ: total_images (unless the learning rate schedule depends on it),
-// data.loader_threads, data.prefetch, data.verify_checksums, distributed, checkpoint, monitor.
-// Else FailedPrecondition naming the first field that differs and both values.
+// data.loader_threads, data.prefetch, data.verify_checksums, data.checksum_rate, where the data
+// sets of data.mix lie, distributed, checkpoint, monitor. Else FailedPrecondition naming the first
+// field that differs and both values.
 absl::Status CheckSameRun(const RunConfig& before, const RunConfig& now);
 
 }  // namespace langevin::configs

@@ -47,7 +47,7 @@ std::optional<Difference> FirstDifference(const Message& before, const Message& 
   for (int i = 0; i < before.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *before.GetDescriptor()->field(i);
     const std::string field_path = JoinField(path, field.name());
-    const bool both_messages = field.message_type() != nullptr &&
+    const bool both_messages = field.message_type() != nullptr && !field.is_repeated() &&
                                reflection.HasField(before, &field) &&
                                reflection.HasField(now, &field);
     if (both_messages) {
@@ -76,6 +76,14 @@ proto::RunConfig WhatWeightsDependOn(RunConfig config) {
   kept.mutable_data()->clear_loader_threads();
   kept.mutable_data()->clear_prefetch();
   kept.mutable_data()->clear_verify_checksums();
+  kept.mutable_data()->clear_checksum_rate();
+  // Data sets are told apart by their fingerprints; where they lie does not matter.
+  for (proto::MixConfig& mix : *kept.mutable_data()->mutable_mix()) mix.clear_path();
+  if (config.data.order == DataOrder::kSample) {
+    kept.mutable_data()->clear_block_images();
+    kept.mutable_data()->clear_lanes();
+    kept.mutable_data()->clear_window_blocks();
+  }
   // The other schedules end at total_images.
   if (config.optimizer.schedule == LearningRateSchedule::kConstant) {
     kept.mutable_train()->clear_total_images();

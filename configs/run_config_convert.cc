@@ -14,6 +14,7 @@ static_assert(static_cast<int>(Precision::kBf16) == proto::BF16);
 static_assert(static_cast<int>(Backend::kMpi) == proto::MPI);
 static_assert(static_cast<int>(Backend::kNccl) == proto::NCCL);
 static_assert(static_cast<int>(Reduction::kFast) == proto::FAST);
+static_assert(static_cast<int>(DataOrder::kBlock) == proto::DataConfig::BLOCK);
 
 UNetConfig FromProto(const proto::UNetConfig& from) {
   UNetConfig to;
@@ -101,18 +102,83 @@ void ToProto(const DdpmConfig& from, proto::DdpmConfig& to) {
   to.set_clip_sample(from.clip_sample);
 }
 
+AugmentConfig FromProto(const proto::AugmentConfig& from) {
+  return {.horizontal_flip = from.horizontal_flip(),
+          .vertical_flip = from.vertical_flip(),
+          .quarter_turns = from.quarter_turns(),
+          .crop = from.crop(),
+          .scale = from.scale(),
+          .rotate_degrees = from.rotate_degrees(),
+          .translate = from.translate(),
+          .intensity_scale = from.intensity_scale(),
+          .intensity_shift = from.intensity_shift(),
+          .noise = from.noise(),
+          .edm = {.probability = from.edm().probability(),
+                  .x_flip = from.edm().x_flip(),
+                  .y_flip = from.edm().y_flip(),
+                  .scale = from.edm().scale(),
+                  .rotate = from.edm().rotate(),
+                  .anisotropy = from.edm().anisotropy(),
+                  .translate = from.edm().translate()}};
+}
+
+void ToProto(const AugmentConfig& from, proto::AugmentConfig& to) {
+  to.set_horizontal_flip(from.horizontal_flip);
+  to.set_vertical_flip(from.vertical_flip);
+  to.set_quarter_turns(from.quarter_turns);
+  to.set_crop(from.crop);
+  to.set_scale(from.scale);
+  to.set_rotate_degrees(from.rotate_degrees);
+  to.set_translate(from.translate);
+  to.set_intensity_scale(from.intensity_scale);
+  to.set_intensity_shift(from.intensity_shift);
+  to.set_noise(from.noise);
+  proto::EdmAugmentConfig& edm = *to.mutable_edm();
+  edm.set_probability(from.edm.probability);
+  edm.set_x_flip(from.edm.x_flip);
+  edm.set_y_flip(from.edm.y_flip);
+  edm.set_scale(from.edm.scale);
+  edm.set_rotate(from.edm.rotate);
+  edm.set_anisotropy(from.edm.anisotropy);
+  edm.set_translate(from.edm.translate);
+}
+
 DataConfig FromProto(const proto::DataConfig& from) {
-  return {.augment = {.horizontal_flip = from.augment().horizontal_flip()},
-          .loader_threads = from.loader_threads(),
-          .prefetch = from.prefetch(),
-          .verify_checksums = from.verify_checksums()};
+  DataConfig to = {.augment = FromProto(from.augment()),
+                   .loader_threads = from.loader_threads(),
+                   .prefetch = from.prefetch(),
+                   .verify_checksums = from.verify_checksums(),
+                   .checksum_rate = from.checksum_rate(),
+                   .order = static_cast<DataOrder>(from.order()),
+                   .block_images = from.block_images(),
+                   .lanes = from.lanes(),
+                   .window_blocks = from.window_blocks(),
+                   .class_balance = from.class_balance(),
+                   .weight = from.weight(),
+                   .mix = {}};
+  for (const proto::MixConfig& mix : from.mix()) {
+    to.mix.push_back({.path = mix.path(), .weight = mix.weight()});
+  }
+  return to;
 }
 
 void ToProto(const DataConfig& from, proto::DataConfig& to) {
-  to.mutable_augment()->set_horizontal_flip(from.augment.horizontal_flip);
+  ToProto(from.augment, *to.mutable_augment());
   to.set_loader_threads(from.loader_threads);
   to.set_prefetch(from.prefetch);
   to.set_verify_checksums(from.verify_checksums);
+  to.set_checksum_rate(from.checksum_rate);
+  to.set_order(static_cast<proto::DataConfig::Order>(from.order));
+  to.set_block_images(from.block_images);
+  to.set_lanes(from.lanes);
+  to.set_window_blocks(from.window_blocks);
+  to.set_class_balance(from.class_balance);
+  to.set_weight(from.weight);
+  for (const MixConfig& mix : from.mix) {
+    proto::MixConfig& added = *to.add_mix();
+    added.set_path(mix.path);
+    added.set_weight(mix.weight);
+  }
 }
 
 OptimizerConfig FromProto(const proto::OptimizerConfig& from) {
@@ -175,6 +241,7 @@ RunConfig FromProto(const proto::RunConfig& from) {
       .timeout_seconds = from.distributed().timeout_seconds(),
       .threads_per_rank = from.distributed().threads_per_rank(),
       .gradient_precision = static_cast<Precision>(from.distributed().gradient_precision())};
+  if (from.distributed().has_overlap()) to.distributed.overlap = from.distributed().overlap();
   to.checkpoint = {.every_images = from.checkpoint().every_images(),
                    .every_seconds = from.checkpoint().every_seconds(),
                    .keep = from.checkpoint().keep()};
@@ -206,6 +273,7 @@ proto::RunConfig ToProto(const RunConfig& from) {
   distributed.set_threads_per_rank(from.distributed.threads_per_rank);
   distributed.set_gradient_precision(
       static_cast<proto::Precision>(from.distributed.gradient_precision));
+  if (from.distributed.overlap.has_value()) distributed.set_overlap(*from.distributed.overlap);
   proto::CheckpointConfig& checkpoint = *to.mutable_checkpoint();
   checkpoint.set_every_images(from.checkpoint.every_images);
   checkpoint.set_every_seconds(from.checkpoint.every_seconds);

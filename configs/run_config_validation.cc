@@ -1,5 +1,6 @@
 #include "configs/run_config_validation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -10,7 +11,7 @@
 namespace langevin::configs {
 namespace {
 
-using Problem = std::optional<RunConfigProblem>;
+using Problem = std::optional<ConfigProblem>;
 
 // More images than any run sees, and small enough that rounding up cannot overflow.
 constexpr int64_t kMostImages = 1'000'000'000'000'000;
@@ -19,14 +20,13 @@ constexpr int64_t kMostTimesteps = 1'000'000;
 
 Problem InRange(std::string field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return std::nullopt;
-  return RunConfigProblem{std::move(field),
-                          absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
+  return ConfigProblem{std::move(field),
+                       absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
 }
 
 Problem Require(bool ok, std::string field, double value, std::string_view allowed) {
   if (ok) return std::nullopt;
-  return RunConfigProblem{std::move(field),
-                          absl::StrFormat("value %.9g: must be %s", value, allowed)};
+  return ConfigProblem{std::move(field), absl::StrFormat("value %.9g: must be %s", value, allowed)};
 }
 
 Problem FiniteFromZero(std::string field, double value) {
@@ -39,12 +39,22 @@ Problem FromZeroToBelowOne(std::string field, double value) {
   return Require(value >= 0 && value < 1, std::move(field), value, "at least 0 and below 1");
 }
 
+Problem FromZeroToOne(std::string field, double value) {
+  return Require(value >= 0 && value <= 1, std::move(field), value, "from 0 to 1");
+}
+
+// A share of a side or of a factor, of which some must be left.
+Problem FromZeroToMost(std::string field, double value, double most) {
+  return Require(value >= 0 && value <= most, std::move(field), value,
+                 absl::StrFormat("from 0 to %.9g", most));
+}
+
 Problem FindProblemInUNet(const UNetConfig& config) {
   if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
-    return RunConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
+    return ConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
   }
   if (config.out_channels != config.in_channels) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "model.unet.out_channels",
         absl::StrFormat("value %d: must equal in_channels, which is %d: the network predicts an "
                         "image like the one it gets",
@@ -72,12 +82,75 @@ Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConf
   }
   const bool learned = unet.has_value() && unet->time_embedding_type == "learned";
   if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "diffusion.ddpm.num_train_timesteps",
         absl::StrFormat(
             "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
             "learned time embedding has no more",
             config.num_train_timesteps, unet->num_train_timesteps.value_or(0))};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInAugment(const AugmentConfig& config) {
+  for (Problem problem : {FromZeroToMost("data.augment.crop", config.crop, 0.9),
+                          FromZeroToMost("data.augment.scale", config.scale, 3),
+                          FromZeroToMost("data.augment.rotate_degrees", config.rotate_degrees, 180),
+                          FromZeroToMost("data.augment.translate", config.translate, 1),
+                          FromZeroToMost("data.augment.intensity_scale", config.intensity_scale, 1),
+                          FromZeroToMost("data.augment.intensity_shift", config.intensity_shift, 2),
+                          FromZeroToMost("data.augment.noise", config.noise, 2),
+                          FromZeroToOne("data.augment.edm.probability", config.edm.probability)}) {
+    if (problem.has_value()) return problem;
+  }
+  return std::nullopt;
+}
+
+Problem WeightAboveZero(std::string field, double value) {
+  return Require(std::isfinite(value) && value > 0, std::move(field), value,
+                 "a finite number above 0");
+}
+
+Problem FindProblemInBlockOrder(const DataConfig& config, int64_t global_batch) {
+  for (Problem problem : {InRange("data.block_images", config.block_images, 1, 1 << 20),
+                          InRange("data.lanes", config.lanes, 1, 1 << 20),
+                          InRange("data.window_blocks", config.window_blocks, 1, 1 << 20)}) {
+    if (problem.has_value()) return problem;
+  }
+  if (config.order != DataOrder::kBlock) return std::nullopt;
+  if (global_batch % config.lanes != 0) {
+    return ConfigProblem{"data.lanes",
+                            absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                            config.lanes, global_batch)};
+  }
+  if (config.class_balance > 0 || !config.mix.empty()) {
+    return ConfigProblem{
+        "data.order",
+        absl::StrFormat("value BLOCK: cannot be together with data.%s, whose images lie apart; use "
+                        "SAMPLE",
+                        config.mix.empty() ? "class_balance" : "mix")};
+  }
+  return std::nullopt;
+}
+
+Problem FindProblemInData(const DataConfig& config, int64_t global_batch) {
+  for (Problem problem :
+       {InRange("data.loader_threads", config.loader_threads, 1, 256),
+        InRange("data.prefetch", config.prefetch, 1, 1024),
+        FromZeroToOne("data.checksum_rate", config.checksum_rate),
+        FromZeroToOne("data.class_balance", config.class_balance),
+        WeightAboveZero("data.weight", config.weight), FindProblemInAugment(config.augment),
+        FindProblemInBlockOrder(config, global_batch)}) {
+    if (problem.has_value()) return problem;
+  }
+  if (config.mix.size() > 1000) {
+    return ConfigProblem{"data.mix", "has more than 1000 data sets"};
+  }
+  for (const MixConfig& mix : config.mix) {
+    if (mix.path.empty()) {
+      return ConfigProblem{"data.mix.path", "is not set; it must name a data set"};
+    }
+    if (Problem problem = WeightAboveZero("data.mix.weight", mix.weight)) return problem;
   }
   return std::nullopt;
 }
@@ -115,14 +188,14 @@ Problem FindProblemInTrain(const TrainConfig& config) {
     if (problem.has_value()) return problem;
   }
   if (config.global_batch % config.microbatch == 0) return std::nullopt;
-  return RunConfigProblem{"train.microbatch",
-                          absl::StrFormat("value %d: must divide train.global_batch, which is %d",
-                                          config.microbatch, config.global_batch)};
+  return ConfigProblem{"train.microbatch",
+                       absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                       config.microbatch, config.global_batch)};
 }
 
 Problem FindProblemInDistributed(const DistributedConfig& config) {
   if (config.zero_stage < 0 || config.zero_stage > 1) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "distributed.zero_stage",
         absl::StrFormat("value %d: must be 0 (each rank has the whole optimizer state) or 1 (each "
                         "has its slice)",
@@ -146,7 +219,7 @@ Problem FindProblemInMonitor(const MonitorConfig& config, const std::optional<Dd
   }
   const bool samples = config.sample_every_images > 0;
   if (samples && ddpm.has_value() && config.sample_steps > ddpm->num_train_timesteps) {
-    return RunConfigProblem{
+    return ConfigProblem{
         "monitor.sample_steps",
         absl::StrFormat("value %d: must be at most diffusion.ddpm.num_train_timesteps, which is %d",
                         config.sample_steps, ddpm->num_train_timesteps)};
@@ -158,7 +231,7 @@ int64_t RoundUp(int64_t images, int64_t batch) { return (images + batch - 1) / b
 
 }  // namespace
 
-std::optional<RunConfigProblem> FindProblem(const RunConfig& config) {
+std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
   if (config.unet.has_value()) {
     if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
   }
@@ -166,10 +239,10 @@ std::optional<RunConfigProblem> FindProblem(const RunConfig& config) {
     if (Problem problem = FindProblemInDdpm(*config.ddpm, config.unet)) return problem;
   }
   for (Problem problem :
-       {InRange("data.loader_threads", config.data.loader_threads, 1, 256),
-        InRange("data.prefetch", config.data.prefetch, 1, 1024),
-        FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
-        FindProblemInTrain(config.train), FindProblemInDistributed(config.distributed),
+       {FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
+        FindProblemInTrain(config.train),
+        FindProblemInData(config.data, std::max<int64_t>(1, config.train.global_batch)),
+        FindProblemInDistributed(config.distributed),
         InRange("checkpoint.every_images", config.checkpoint.every_images, 0, kMostImages),
         FiniteFromZero("checkpoint.every_seconds", config.checkpoint.every_seconds),
         InRange("checkpoint.keep", config.checkpoint.keep, 1, 1'000'000),

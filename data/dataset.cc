@@ -25,6 +25,7 @@ class ShardedDataset : public Dataset {
   const ImageShape& shape() const override { return manifest_.shape; }
   DType dtype() const override { return manifest_.dtype; }
   const IntensityMap& intensity_map() const override { return manifest_.intensity_map; }
+  const PhysicalUnits& physical() const override { return manifest_.physical; }
   bool has_labels() const override { return manifest_.has_labels; }
   const std::vector<std::string>& class_names() const override { return manifest_.class_names; }
   int64_t num_classes() const override { return manifest_.num_classes; }
@@ -35,9 +36,45 @@ class ShardedDataset : public Dataset {
     return shards_[shard]->ReadImage(index - starts_[shard], verify, pixels);
   }
 
+  absl::Status ReadImages(int64_t index, int64_t count, bool verify,
+                          std::span<std::byte> pixels) const override {
+    const auto image_bytes = pixels.size() / static_cast<size_t>(count);
+    while (count > 0) {
+      const size_t shard = ShardOf(index);
+      const int64_t here = std::min(count, starts_[shard] + shards_[shard]->count() - index);
+      const auto bytes = static_cast<size_t>(here) * image_bytes;
+      LANGEVIN_RETURN_IF_ERROR(
+          shards_[shard]->ReadImages(index - starts_[shard], here, verify, pixels.first(bytes)));
+      pixels = pixels.subspan(bytes);
+      index += here;
+      count -= here;
+    }
+    return absl::OkStatus();
+  }
+
+  void WillNeed(int64_t index) const override {
+    const size_t shard = ShardOf(index);
+    shards_[shard]->WillNeed(index - starts_[shard]);
+  }
+
   int64_t label(int64_t index) const override {
     const size_t shard = ShardOf(index);
     return shards_[shard]->labels()[static_cast<size_t>(index - starts_[shard])];
+  }
+
+  bool has_masks() const override { return manifest_.has_masks; }
+  int64_t condition_size() const override { return manifest_.condition_size; }
+  bool has_groups() const override { return manifest_.has_groups; }
+
+  uint64_t group(int64_t index) const override {
+    const size_t shard = ShardOf(index);
+    return shards_[shard]->groups()[static_cast<size_t>(index - starts_[shard])];
+  }
+
+  absl::Status ReadExtras(int64_t index, bool verify, std::span<uint8_t> mask,
+                          std::span<float> condition) const override {
+    const size_t shard = ShardOf(index);
+    return shards_[shard]->ReadExtras(index - starts_[shard], verify, mask, condition);
   }
 
  private:
@@ -75,6 +112,10 @@ absl::Status CheckAgainstManifest(const std::string& path, const ShardReader& sh
     return differs(spec.has_labels ? "it has labels, which the manifest does not have"
                                    : "it has no labels, which the manifest has");
   }
+  if (spec.has_groups != manifest.has_groups || spec.condition_size != manifest.condition_size ||
+      (shard.has_masks() && !manifest.has_masks)) {
+    return differs("it has other arrays (masks, conditions, group) than the manifest says");
+  }
   if (shard.count() != entry.count) {
     return differs(
         absl::StrFormat("it holds %d images, the manifest says %d", shard.count(), entry.count));
@@ -92,6 +133,23 @@ absl::Status CheckAgainstManifest(const std::string& path, const ShardReader& sh
 }
 
 }  // namespace
+
+absl::Status Dataset::ReadImages(int64_t index, int64_t count, bool verify,
+                                 std::span<std::byte> pixels) const {
+  const auto image_bytes = static_cast<size_t>(shape().values()) * SizeOf(dtype());
+  for (int64_t i = 0; i < count; ++i) {
+    LANGEVIN_RETURN_IF_ERROR(ReadImage(
+        index + i, verify, pixels.subspan(static_cast<size_t>(i) * image_bytes, image_bytes)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Dataset::ReadExtras(int64_t /*index*/, bool /*verify*/, std::span<uint8_t> mask,
+                                 std::span<float> condition) const {
+  std::fill(mask.begin(), mask.end(), uint8_t{1});
+  std::fill(condition.begin(), condition.end(), 0.0f);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(FileSystem& file_system,
                                                        const std::string& folder, Split split) {
@@ -111,7 +169,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(FileSystem& file_system,
                               ShardReader::Open(file_system, path));
     LANGEVIN_RETURN_IF_ERROR(CheckAgainstManifest(path, *shard, shard_entry, manifest));
     for (size_t i = 0; i < shard->crcs().size(); ++i) {
-      digest.Add(shard->crcs()[i], manifest.has_labels ? shard->labels()[i] : -1);
+      digest.Add(shard->crcs()[i], manifest.has_labels ? shard->labels()[i] : -1,
+                 shard->extras_crc(static_cast<int64_t>(i)));
     }
     shards.push_back(std::move(shard));
   }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,12 +30,26 @@ struct ImageShape {
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
 };
 
-// How stored numbers become the model's: model = stored * scale + offset, which is in [-1, 1] for
-// stored values between 0 and the largest of the source's depth. Invertible, and exported with the
-// model.
+// How stored numbers become the model's: model = clip(stored) * scale + offset. Exported with the
+// model; inverted but for what was clipped.
 struct IntensityMap {
   double scale = 1;
   double offset = 0;
+  // Stored numbers outside are set to the nearer one first.
+  double clip_low = -std::numeric_limits<double>::infinity();
+  double clip_high = std::numeric_limits<double>::infinity();
+
+  friend bool operator==(const IntensityMap&, const IntensityMap&) = default;
+};
+
+// What stored numbers mean: physical value (HU, or whatever the source measures) = stored * scale +
+// offset.
+struct PhysicalUnits {
+  double scale = 1;
+  double offset = 0;
+  std::string unit;  // "HU", or empty.
+
+  friend bool operator==(const PhysicalUnits&, const PhysicalUnits&) = default;
 };
 
 enum class Split { kTrain, kValidation };
@@ -54,6 +69,7 @@ class Dataset {
   virtual const ImageShape& shape() const = 0;
   virtual DType dtype() const = 0;  // kUint8, kUint16 or kFloat32.
   virtual const IntensityMap& intensity_map() const = 0;
+  virtual const PhysicalUnits& physical() const = 0;
   virtual bool has_labels() const = 0;
   // Names of classes 0, 1, ...; may be empty where labels are mere numbers.
   virtual const std::vector<std::string>& class_names() const = 0;
@@ -66,8 +82,27 @@ class Dataset {
   // have shape().values() * SizeOf(dtype()) bytes, and checks its checksum if `verify`. DataLoss
   // names shard and image.
   virtual absl::Status ReadImage(int64_t index, bool verify, std::span<std::byte> pixels) const = 0;
+  // Images [index, index + count) into as many times the bytes, side by side, with as few reads as
+  // the files allow.
+  virtual absl::Status ReadImages(int64_t index, int64_t count, bool verify,
+                                  std::span<std::byte> pixels) const;
+  // Image `index` will be read soon: where it is on a disk, that may begin to fetch it.
+  virtual void WillNeed(int64_t /*index*/) const {}
   // The label of image `index`. Requires has_labels().
   virtual int64_t label(int64_t index) const = 0;
+
+  // What only some data sets have.
+  virtual bool has_masks() const { return false; }  // Some mask is not all ones.
+  virtual int64_t condition_size() const { return 0; }
+  virtual bool has_groups() const { return false; }
+  // A salted hash of whom image `index` is of. Requires has_groups().
+  virtual uint64_t group(int64_t /*index*/) const { return 0; }
+  // The mask of image `index` (height x width of 1 valid, 0 missing) and its condition
+  // (condition_size numbers), with their checksum if `verify`.
+  virtual absl::Status ReadExtras(int64_t index, bool verify, std::span<uint8_t> mask,
+                                  std::span<float> condition) const;
+  // Sizes of the data sets that this one is put together from, in the order of its images.
+  virtual std::vector<int64_t> parts() const { return {size()}; }
 };
 
 }  // namespace langevin::data

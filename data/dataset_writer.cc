@@ -23,17 +23,23 @@ DatasetWriter::DatasetWriter(FileSystem& file_system, std::string folder, const 
   manifest_.has_labels = spec.has_labels;
   manifest_.num_classes = static_cast<int64_t>(class_names.size());
   manifest_.class_names = std::move(class_names);
+  manifest_.has_groups = spec.has_groups;
+  manifest_.condition_size = spec.condition_size;
 }
 
-absl::Status DatasetWriter::Add(Split split, std::span<const std::byte> pixels, int64_t label) {
+absl::Status DatasetWriter::Add(Split split, const ShardSample& sample) {
   SplitState& state = splits_[split == Split::kTrain ? 0 : 1];
   if (state.writer.count() > 0 && state.writer.bytes() + spec_.image_bytes() > shard_bytes_) {
     LANGEVIN_RETURN_IF_ERROR(WriteShard(state));
   }
-  state.writer.Add(pixels, label);
-  state.digest.Add(state.writer.last_crc(), spec_.has_labels ? label : -1);
+  state.writer.Add(sample);
+  state.digest.Add(state.writer.last_crc(), spec_.has_labels ? sample.label : -1,
+                   state.writer.last_extras_crc());
   ++state.entry.count;
-  if (spec_.has_labels) manifest_.num_classes = std::max(manifest_.num_classes, label + 1);
+  if (spec_.has_labels) manifest_.num_classes = std::max(manifest_.num_classes, sample.label + 1);
+  manifest_.has_masks =
+      manifest_.has_masks ||
+      std::any_of(sample.mask.begin(), sample.mask.end(), [](uint8_t value) { return value != 1; });
   return absl::OkStatus();
 }
 

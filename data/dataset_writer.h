@@ -27,7 +27,10 @@ class DatasetWriter {
                 std::vector<std::string> class_names, int64_t shard_bytes);
 
   // Adds an image to the end of a split; see ShardWriter::Add.
-  absl::Status Add(Split split, std::span<const std::byte> pixels, int64_t label);
+  absl::Status Add(Split split, const ShardSample& sample);
+  absl::Status Add(Split split, std::span<const std::byte> pixels, int64_t label) {
+    return Add(split, {.pixels = pixels, .label = label});
+  }
 
   // Writes what is left and the manifest, and syncs the folder. Requires that there is at least one
   // image. Nothing may be called after it.

@@ -36,6 +36,11 @@ absl::StatusOr<std::string> DescribeDataset(FileSystem& file_system, const std::
              Describe(manifest.shape, manifest.dtype) + " (height x width x channels)");
   AppendFact(text, "intensities", DescribeMap(manifest.intensity_map));
   AppendFact(text, "classes", manifest.has_labels ? absl::StrCat(manifest.num_classes) : "none");
+  if (manifest.has_masks) AppendFact(text, "masks", "1 valid, 0 missing");
+  if (manifest.condition_size > 0) {
+    AppendFact(text, "conditions", absl::StrFormat("%d numbers an image", manifest.condition_size));
+  }
+  if (manifest.has_groups) AppendFact(text, "groups", "salted hashes");
   AppendFact(text, "rejected",
              absl::StrFormat("%d files%s", manifest.rejected,
                              manifest.rejected > 0 ? ", listed in rejected.csv" : ""));
@@ -78,8 +83,11 @@ absl::StatusOr<std::string> DescribeShard(FileSystem& file_system, const std::st
                             ShardReader::Open(file_system, path));
   const ShardSpec& spec = shard->spec();
   std::vector<std::byte> pixels(static_cast<size_t>(spec.image_bytes()));
+  std::vector<uint8_t> mask(static_cast<size_t>(spec.mask_bytes()));
+  std::vector<float> condition(static_cast<size_t>(spec.condition_size));
   for (int64_t i = 0; i < shard->count(); ++i) {
     LANGEVIN_RETURN_IF_ERROR(shard->ReadImage(i, /*verify=*/true, pixels));
+    LANGEVIN_RETURN_IF_ERROR(shard->ReadExtras(i, /*verify=*/true, mask, condition));
   }
   std::string text;
   AppendFact(text, "shard", path);
@@ -87,6 +95,11 @@ absl::StatusOr<std::string> DescribeShard(FileSystem& file_system, const std::st
              absl::StrFormat("%d of %s (height x width x channels)", shard->count(),
                              Describe(spec.shape, spec.dtype)));
   AppendFact(text, "intensities", DescribeMap(spec.intensity_map));
+  AppendFact(text, "layout",
+             absl::StrCat(spec.compressed ? "compressed" : "plain",
+                          shard->has_masks() ? ", with masks" : "",
+                          spec.condition_size > 0 ? ", with conditions" : "",
+                          spec.has_groups ? ", with groups" : ""));
   AppendFact(text, "digest", shard->digest());
   AppendFact(text, "checksums", "all images match");
   if (spec.has_labels) {

@@ -1,68 +1,177 @@
 #include "data/image_transform.h"
 
+#include <algorithm>
 #include <cassert>
-#include <cstring>
 
 #include "core/base/philox.h"
+#include "data/warp.h"
 
 namespace langevin::data {
 namespace {
 
-float MapIntensity(const IntensityMap& map, double stored) {
-  return static_cast<float>(stored * map.scale + map.offset);
+using kernels::Direction;
+using kernels::LinearMap;
+using kernels::Store;
+
+int32_t LargestStored(DType dtype) {
+  switch (dtype) {
+    case DType::kUint8:
+      return (1 << 8) - 1;
+    case DType::kUint16:
+      return (1 << 16) - 1;
+    default:
+      return 0;
+  }
 }
 
-// Stored is the integer or float that an image is made of; `to_model` turns one into a float.
-template <typename Stored, typename ToModel>
-void Transpose(const ImageShape& shape, bool mirror, std::span<const std::byte> stored,
-               std::span<float> out, const ToModel& to_model) {
-  float* target = out.data();
-  for (int64_t channel = 0; channel < shape.channels; ++channel) {
-    for (int64_t y = 0; y < shape.height; ++y) {
-      const std::byte* const row =
-          stored.data() + y * shape.width * shape.channels * int64_t{sizeof(Stored)};
-      for (int64_t x = 0; x < shape.width; ++x) {
-        const int64_t from = mirror ? shape.width - 1 - x : x;
-        Stored value;
-        std::memcpy(&value, row + (from * shape.channels + channel) * int64_t{sizeof(Stored)},
-                    sizeof(Stored));
-        *target++ = to_model(value);
+// Rows are split into channels in pieces that stay in the first cache.
+constexpr int64_t kPieceNumbers = 6144;
+
+// The image, or some rows of it, or a part of one row, as `kernel` takes it.
+template <typename Type>
+class Converter {
+ public:
+  Converter(const ImageShape& shape, const LinearMap& map, Store store, float* out)
+      : shape_(shape), map_(map), store_(store), out_(out) {}
+
+  void Convert(const Type* in, bool mirror_x, bool mirror_y) {
+    const Direction direction = mirror_x ? Direction::kMirrored : Direction::kForward;
+    const int64_t row_numbers = shape_.width * shape_.channels;
+    if (row_numbers > kPieceNumbers) return ConvertWideRows(in, direction, mirror_y);
+    const int64_t rows_at_once = mirror_y ? 1 : kPieceNumbers / row_numbers;
+    for (int64_t y = 0; y < shape_.height; y += rows_at_once) {
+      const int64_t rows = std::min(rows_at_once, shape_.height - y);
+      const int64_t from = mirror_y ? shape_.height - 1 - y : y;
+      ConvertRows(in + from * row_numbers, rows, shape_.width, direction, out_ + y * shape_.width);
+    }
+  }
+
+ private:
+  void ConvertRows(const Type* in, int64_t rows, int64_t width, Direction direction, float* out) {
+    if (shape_.channels == 1) {
+      return Kernel().map_rows(in, rows, width, map_, direction, store_, out);
+    }
+    Kernel().split_channels(in, rows * width, shape_.channels, planes_);
+    for (int64_t c = 0; c < shape_.channels; ++c) {
+      Kernel().map_rows(planes_ + c * rows * width, rows, width, map_, direction, store_,
+                        out + c * shape_.height * shape_.width);
+    }
+  }
+
+  // Rows that do not fit into a piece, by parts.
+  void ConvertWideRows(const Type* in, Direction direction, bool mirror_y) {
+    const bool mirror_x = direction == Direction::kMirrored;
+    // More channels than a piece holds are taken number by number.
+    const bool fits = shape_.channels <= kPieceNumbers;
+    const int64_t part = fits ? std::max<int64_t>(8, kPieceNumbers / shape_.channels / 8 * 8) : 1;
+    for (int64_t y = 0; y < shape_.height; ++y) {
+      const Type* const row =
+          in + (mirror_y ? shape_.height - 1 - y : y) * shape_.width * shape_.channels;
+      for (int64_t x = 0; x < shape_.width; x += part) {
+        const int64_t count = std::min(part, shape_.width - x);
+        float* const out = out_ + y * shape_.width + (mirror_x ? shape_.width - x - count : x);
+        const Type* const from = row + x * shape_.channels;
+        if (fits && count * shape_.channels <= kPieceNumbers) {
+          ConvertRows(from, 1, count, direction, out);
+          continue;
+        }
+        for (int64_t i = 0; i < count * shape_.channels; ++i) {
+          const int64_t pixel = i / shape_.channels;
+          Kernel().map_rows(from + i, 1, 1, map_, direction, Store::kCached,
+                            out + i % shape_.channels * shape_.height * shape_.width +
+                                (mirror_x ? count - 1 - pixel : pixel));
+        }
       }
     }
+  }
+
+  static const kernels::Kernels<Type>& Kernel() {
+    static const kernels::Kernels<Type> kernel = kernels::BestKernels<Type>();
+    return kernel;
+  }
+
+  const ImageShape& shape_;
+  const LinearMap& map_;
+  const Store store_;
+  float* const out_;
+  alignas(32) Type planes_[kPieceNumbers];
+};
+
+void CopyMask(std::span<const uint8_t> mask, const PlaneSize& size, const Affine& source,
+              std::span<uint8_t> out) {
+  if (mask.empty()) {
+    std::fill(out.begin(), out.end(), uint8_t{1});
+  } else if (source == Affine{}) {
+    std::copy(mask.begin(), mask.end(), out.begin());
+  } else if (source.KeepsPixels()) {
+    MovePixels<uint8_t>(mask, size, source, out);
+  } else {
+    WarpNearest(mask, size, source, out);
   }
 }
 
 }  // namespace
 
-bool DrawHorizontalFlip(uint64_t seed, int64_t position) {
-  const RandomStream stream(seed, static_cast<uint64_t>(position), RandomPurpose::kAugmentation,
-                            static_cast<uint32_t>(Augmentation::kHorizontalFlip));
-  return stream.Uniform(0) < 0.5f;
-}
-
 ImageTransform::ImageTransform(const ImageShape& shape, DType dtype, const IntensityMap& map,
-                               uint64_t seed, const configs::AugmentConfig& augment)
-    : shape_(shape), dtype_(dtype), map_(map), seed_(seed), augment_(augment) {
-  if (dtype == DType::kFloat32) return;
-  table_.resize(dtype == DType::kUint8 ? 1 << 8 : 1 << 16);
-  for (size_t i = 0; i < table_.size(); ++i) {
-    table_[i] = MapIntensity(map, static_cast<double>(i));
+                               uint64_t seed, const configs::AugmentConfig& augment, Store store)
+    : shape_(shape),
+      dtype_(dtype),
+      map_(kernels::MakeLinearMap(map.scale, map.offset, LargestStored(dtype))),
+      seed_(seed),
+      augment_(augment),
+      store_(store) {}
+
+void ImageTransform::Convert(std::span<const std::byte> stored, bool mirror_x, bool mirror_y,
+                             Store store, std::span<float> out) const {
+  const auto convert = [&]<typename Type>(const Type* in) {
+    Converter<Type>(shape_, map_, store, out.data()).Convert(in, mirror_x, mirror_y);
+  };
+  switch (dtype_) {
+    case DType::kUint8:
+      return convert(reinterpret_cast<const uint8_t*>(stored.data()));
+    case DType::kUint16:
+      return convert(reinterpret_cast<const uint16_t*>(stored.data()));
+    default:
+      return convert(reinterpret_cast<const float*>(stored.data()));
   }
 }
 
 void ImageTransform::Apply(int64_t position, std::span<const std::byte> stored,
-                           std::span<float> out) const {
-  assert(static_cast<int64_t>(out.size()) == shape_.values());
-  const bool mirror = augment_.horizontal_flip && DrawHorizontalFlip(seed_, position);
-  const auto look_up = [this](auto value) { return table_[value]; };
-  const auto map = [this](float value) { return MapIntensity(map_, value); };
-  switch (dtype_) {
-    case DType::kUint8:
-      return Transpose<uint8_t>(shape_, mirror, stored, out, look_up);
-    case DType::kUint16:
-      return Transpose<uint16_t>(shape_, mirror, stored, out, look_up);
-    default:
-      return Transpose<float>(shape_, mirror, stored, out, map);
+                           std::span<const uint8_t> mask, const Output& output,
+                           Scratch& scratch) const {
+  assert(static_cast<int64_t>(output.image.size()) == shape_.values());
+  const DrawnAugmentation drawn = DrawAugmentation(augment_, shape_, seed_, position);
+  const PlaneSize size = {.height = shape_.height, .width = shape_.width};
+  if (drawn.source.OnlyMirrors()) {
+    Convert(stored, drawn.source.xx < 0, drawn.source.yy < 0, store_, output.image);
+  } else {
+    scratch.planes.resize(output.image.size());
+    Convert(stored, false, false, Store::kCached, scratch.planes);
+    if (drawn.source.KeepsPixels()) {
+      const auto values = static_cast<size_t>(shape_.height * shape_.width);
+      for (size_t begin = 0; begin < scratch.planes.size(); begin += values) {
+        MovePixels<float>(std::span(scratch.planes).subspan(begin, values), size, drawn.source,
+                          output.image.subspan(begin, values));
+      }
+    } else {
+      WarpBySplines(scratch.planes, size, drawn.source, output.image);
+    }
+  }
+  if (drawn.gain != 1 || drawn.shift != 0) {
+    for (float& value : output.image) value = value * drawn.gain + drawn.shift;
+  }
+  if (drawn.noise > 0) {
+    scratch.noise.resize(output.image.size());
+    RandomStream(seed_, static_cast<uint64_t>(position), RandomPurpose::kAugmentation,
+                 static_cast<uint32_t>(Augmentation::kNoise))
+        .FillNormal(scratch.noise);
+    for (size_t i = 0; i < output.image.size(); ++i) {
+      output.image[i] += drawn.noise * scratch.noise[i];
+    }
+  }
+  if (!output.mask.empty()) CopyMask(mask, size, drawn.source, output.mask);
+  if (!output.augment_labels.empty()) {
+    std::copy(drawn.labels.begin(), drawn.labels.end(), output.augment_labels.begin());
   }
 }
 

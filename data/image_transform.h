@@ -1,8 +1,4 @@
 // From an image as stored to the model's numbers: intensity map, layout, augmentation.
-//
-// What is drawn for an image is a function of (seed, position) alone, so that neither threads nor
-// restarts can change it. Each augmentation has its own substream of RandomPurpose::kAugmentation;
-// the numbers are frozen.
 #ifndef LANGEVIN_DATA_IMAGE_TRANSFORM_H_
 #define LANGEVIN_DATA_IMAGE_TRANSFORM_H_
 
@@ -13,33 +9,49 @@
 
 #include "configs/run_config.h"
 #include "core/base/tensor_view.h"
+#include "data/augment.h"
 #include "data/dataset.h"
+#include "data/pixel_kernels.h"
 
 namespace langevin::data {
 
-// Substreams of RandomPurpose::kAugmentation.
-enum class Augmentation : uint32_t { kHorizontalFlip = 0 };
-
-// Whether the image at `position` is mirrored: with probability one half.
-bool DrawHorizontalFlip(uint64_t seed, int64_t position);
-
-// Immutable; any thread.
+// Immutable; any thread, each with a Scratch of its own.
 class ImageTransform {
  public:
-  ImageTransform(const ImageShape& shape, DType dtype, const IntensityMap& map, uint64_t seed,
-                 const configs::AugmentConfig& augment);
+  // Memory that is used again for every image.
+  struct Scratch {
+    std::vector<float> planes;
+    std::vector<float> noise;
+  };
 
-  // `stored`: (height, width, channels) interleaved, of the data set's number format. `out`:
-  // (channels, height, width) in the model's range, shape.values() numbers.
-  void Apply(int64_t position, std::span<const std::byte> stored, std::span<float> out) const;
+  // Where the results go; what is empty is left out.
+  struct Output {
+    std::span<float> image;           // (channels, height, width) in the model's range.
+    std::span<uint8_t> mask;          // (height, width); moves with the image.
+    std::span<float> augment_labels;  // kAugmentLabels.
+  };
+
+  // `store`: kStreamed for batches much larger than the caches; FinishStreaming() must follow then.
+  ImageTransform(const ImageShape& shape, DType dtype, const IntensityMap& map, uint64_t seed,
+                 const configs::AugmentConfig& augment,
+                 kernels::Store store = kernels::Store::kCached);
+
+  // `stored`: (height, width, channels) interleaved, of the data set's number format. `mask`:
+  // (height, width), or empty for all ones.
+  void Apply(int64_t position, std::span<const std::byte> stored, std::span<const uint8_t> mask,
+             const Output& output, Scratch& scratch) const;
 
  private:
+  // Channels first and in the model's range, mirrored as told.
+  void Convert(std::span<const std::byte> stored, bool mirror_x, bool mirror_y,
+               kernels::Store store, std::span<float> out) const;
+
   const ImageShape shape_;
   const DType dtype_;
-  const IntensityMap map_;
+  const kernels::LinearMap map_;
   const uint64_t seed_;
   const configs::AugmentConfig augment_;
-  std::vector<float> table_;  // The model's number for each stored integer; empty for float32.
+  const kernels::Store store_;
 };
 
 }  // namespace langevin::data

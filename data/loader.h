@@ -13,7 +13,10 @@
 
 #include "absl/status/statusor.h"
 #include "configs/run_config.h"
+#include "data/augment.h"
 #include "data/dataset.h"
+#include "data/float_buffer.h"
+#include "data/order.h"
 
 namespace langevin::data {
 
@@ -21,8 +24,14 @@ struct Microbatch {
   int64_t first_position = 0;
   int64_t count = 0;
   // (count, channels, height, width) row-major, in the model's range ([-1, 1] for integer data).
-  std::vector<float> images;
+  // Lent: the memory goes back to the loader, for a later microbatch, when this is destroyed.
+  FloatBuffer images;
   std::vector<int64_t> labels;  // count, or empty where the data set has none.
+  // (count, height, width): 1 valid, 0 missing. Empty where the data set has no masks.
+  std::vector<uint8_t> masks;
+  std::vector<float> conditions;  // (count, condition_size), or empty.
+  // (count, kAugmentLabels): what was drawn for EDM's pipeline; empty where there is none.
+  std::vector<float> augment_labels;
 };
 
 struct LoaderOptions {
@@ -32,6 +41,9 @@ struct LoaderOptions {
   int threads = 1;
   int prefetch = 4;  // Microbatches that are ready or being prepared at most.
   bool verify_checksums = true;
+  double checksum_rate = 1;  // The share of images that verify_checksums means.
+  // Null: SampleOrder(seed, dataset.size()). Outlives the loader.
+  const Order* order = nullptr;
 };
 
 // One consumer thread. The data set must outlive the loader. Destroying it stops its threads.

@@ -21,6 +21,7 @@ constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;
 // Per side, channels included: what keeps products of three far from overflow.
 constexpr int64_t kMaxSide = int64_t{1} << 20;
 constexpr int64_t kMaxImageBytes = int64_t{1} << 32;
+constexpr int64_t kMaxConditionSize = int64_t{1} << 28;
 
 constexpr std::string_view kWhatToDo = "restore the file, or make the data set again";
 
@@ -71,9 +72,25 @@ std::string FindProblem(const Manifest& manifest) {
     return absl::StrFormat("intensity_map is %g, %g; it must be finite and its scale not zero",
                            map.scale, map.offset);
   }
+  if (std::isnan(map.clip_low) || !(map.clip_high > map.clip_low)) {
+    return absl::StrFormat("intensity_map clips to %g .. %g, which is no range", map.clip_low,
+                           map.clip_high);
+  }
+  if (!std::isfinite(manifest.physical.scale) || !std::isfinite(manifest.physical.offset) ||
+      manifest.physical.scale == 0) {
+    return absl::StrFormat("physical is %g, %g; it must be finite and its scale not zero",
+                           manifest.physical.scale, manifest.physical.offset);
+  }
+  if (manifest.version < 1 || (manifest.version > 1) != !manifest.parent.empty()) {
+    return absl::StrFormat("version is %d while parent is \"%s\"", manifest.version,
+                           manifest.parent);
+  }
   if (manifest.has_labels != (manifest.num_classes > 0)) {
     return absl::StrFormat("num_classes is %d while has_labels says otherwise",
                            manifest.num_classes);
+  }
+  if (manifest.condition_size < 0 || manifest.condition_size > kMaxConditionSize) {
+    return absl::StrFormat("condition_size is %d", manifest.condition_size);
   }
   if (manifest.splits.empty()) return "it has no split";
   for (const SplitEntry& split : manifest.splits) {
@@ -146,10 +163,30 @@ std::string Fingerprint(const Manifest& manifest) {
   digest.UpdateString(NumpyName(manifest.dtype));
   digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.intensity_map.scale));
   digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.intensity_map.offset));
+  // What came later counts where it is used, so that older fingerprints stay.
+  const IntensityMap& map = manifest.intensity_map;
+  if (std::isfinite(map.clip_low) || std::isfinite(map.clip_high)) {
+    digest.UpdateString("clip");
+    digest.UpdateInteger(std::bit_cast<uint64_t>(map.clip_low));
+    digest.UpdateInteger(std::bit_cast<uint64_t>(map.clip_high));
+  }
+  if (manifest.physical != PhysicalUnits{}) {
+    digest.UpdateString("physical");
+    digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.physical.scale));
+    digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.physical.offset));
+    digest.UpdateString(manifest.physical.unit);
+  }
   digest.UpdateInteger(manifest.has_labels ? 1 : 0);
   digest.UpdateInteger(static_cast<uint64_t>(manifest.num_classes));
   digest.UpdateInteger(manifest.class_names.size());
   for (const std::string& name : manifest.class_names) digest.UpdateString(name);
+  // Only what there is counts, so that data sets of version 1 keep their names.
+  if (manifest.has_masks) digest.UpdateString("masks");
+  if (manifest.has_groups) digest.UpdateString("groups");
+  if (manifest.condition_size > 0) {
+    digest.UpdateString("conditions");
+    digest.UpdateInteger(static_cast<uint64_t>(manifest.condition_size));
+  }
   for (const SplitEntry& split : manifest.splits) {
     digest.UpdateString(NameOfSplit(split.split));
     digest.UpdateInteger(static_cast<uint64_t>(split.count));
@@ -168,6 +205,21 @@ std::string ManifestToText(const Manifest& manifest) {
   message.set_dtype(std::string(NumpyName(manifest.dtype)));
   message.mutable_intensity_map()->set_scale(manifest.intensity_map.scale);
   message.mutable_intensity_map()->set_offset(manifest.intensity_map.offset);
+  if (std::isfinite(manifest.intensity_map.clip_low)) {
+    message.mutable_intensity_map()->set_clip_low(manifest.intensity_map.clip_low);
+  }
+  if (std::isfinite(manifest.intensity_map.clip_high)) {
+    message.mutable_intensity_map()->set_clip_high(manifest.intensity_map.clip_high);
+  }
+  if (manifest.physical != PhysicalUnits{}) {
+    message.mutable_physical()->set_scale(manifest.physical.scale);
+    message.mutable_physical()->set_offset(manifest.physical.offset);
+    message.mutable_physical()->set_unit(manifest.physical.unit);
+  }
+  if (manifest.version > 1) {
+    message.set_version(manifest.version);
+    message.set_parent(manifest.parent);
+  }
   message.set_has_labels(manifest.has_labels);
   message.set_num_classes(manifest.num_classes);
   for (const std::string& name : manifest.class_names) message.add_class_name(name);
@@ -183,6 +235,9 @@ std::string ManifestToText(const Manifest& manifest) {
       shard_entry.set_digest(shard.digest);
     }
   }
+  if (manifest.has_masks) message.set_has_masks(true);
+  if (manifest.has_groups) message.set_has_groups(true);
+  if (manifest.condition_size > 0) message.set_condition_size(manifest.condition_size);
   message.set_rejected(manifest.rejected);
   message.set_inputs_digest(manifest.inputs_digest);
   google::protobuf::TextFormat::Printer printer;
@@ -213,9 +268,10 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem& file_system, const std::string
   parser.RecordErrorsTo(&error);
   parser.SetRecursionLimit(8);
   if (!parser.ParseFromString(*text, &message)) return damaged(error.message());
-  if (message.format_version() != kFormatVersion) {
-    return damaged(absl::StrFormat("format_version is %d, this program reads %d",
-                                   message.format_version(), kFormatVersion));
+  if (message.format_version() < kOldestFormatVersion ||
+      message.format_version() > kFormatVersion) {
+    return damaged(absl::StrFormat("format_version is %d, this program reads %d to %d",
+                                   message.format_version(), kOldestFormatVersion, kFormatVersion));
   }
 
   Manifest manifest;
@@ -231,9 +287,25 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem& file_system, const std::string
   manifest.dtype = *dtype;
   manifest.intensity_map = {.scale = message.intensity_map().scale(),
                             .offset = message.intensity_map().offset()};
+  if (message.intensity_map().has_clip_low()) {
+    manifest.intensity_map.clip_low = message.intensity_map().clip_low();
+  }
+  if (message.intensity_map().has_clip_high()) {
+    manifest.intensity_map.clip_high = message.intensity_map().clip_high();
+  }
+  if (message.has_physical()) {
+    manifest.physical = {.scale = message.physical().scale(),
+                         .offset = message.physical().offset(),
+                         .unit = message.physical().unit()};
+  }
+  manifest.version = message.version();
+  manifest.parent = message.parent();
   manifest.has_labels = message.has_labels();
   manifest.num_classes = message.num_classes();
   manifest.class_names.assign(message.class_name().begin(), message.class_name().end());
+  manifest.has_masks = message.has_masks();
+  manifest.has_groups = message.has_groups();
+  manifest.condition_size = message.condition_size();
   manifest.rejected = message.rejected();
   manifest.inputs_digest = message.inputs_digest();
   for (const proto::DataManifest::Split& entry : message.split()) {

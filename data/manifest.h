@@ -20,7 +20,10 @@
 namespace langevin::data {
 
 inline constexpr std::string_view kManifestName = "manifest.textproto";
-inline constexpr int kFormatVersion = 1;
+// What is written. Version 1, which had neither masks nor groups nor conditions nor compressed
+// shards, is still read.
+inline constexpr int kFormatVersion = 2;
+inline constexpr int kOldestFormatVersion = 1;
 
 struct ShardEntry {
   std::string file;  // A name in the data set's folder.
@@ -40,12 +43,20 @@ struct Manifest {
   ImageShape shape;
   DType dtype = DType::kUint8;
   IntensityMap intensity_map;
+  PhysicalUnits physical;
   bool has_labels = false;
   int64_t num_classes = 0;
   std::vector<std::string> class_names;
+  bool has_masks = false;  // Some image has a mask that is not all ones.
+  bool has_groups = false;
+  int64_t condition_size = 0;
   std::vector<SplitEntry> splits;  // At most one of each kind, train first.
   int64_t rejected = 0;
   std::string inputs_digest;
+  // Above 1: made by appending to the data set with the fingerprint `parent`, whose images come
+  // first in each split.
+  int64_t version = 1;
+  std::string parent;
 
   const SplitEntry* FindSplit(Split split) const;  // Null if there is none.
 };
@@ -62,10 +73,13 @@ std::string ShardFileName(Split split, int64_t index, int64_t count);
 // Collects the images of a shard or split, in order. One thread at a time.
 class ContentDigest {
  public:
-  // `label` is -1 where the data set has none.
-  void Add(uint32_t crc, int64_t label) {
+  // `label` is -1 where the data set has none; `extras_crc` (ExtrasCrc) 0 where the image has no
+  // extras.
+  void Add(uint32_t crc, int64_t label, uint32_t extras_crc = 0) {
     digest_.UpdateInteger(crc);
     digest_.UpdateInteger(static_cast<uint64_t>(label));
+    // More than any checksum, so that it cannot be taken for the next image.
+    if (extras_crc != 0) digest_.UpdateInteger(uint64_t{1} << 32 | extras_crc);
   }
   std::string Hex() const { return digest_.Hex(); }
 

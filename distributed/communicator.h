@@ -40,6 +40,9 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual std::string_view backend_name() const = 0;  // "mpi", "nccl", "local".
+  // Whether what is under way leaves the caller's cores alone, so that it pays to begin early and
+  // compute meanwhile.
+  virtual bool advises_overlap() const { return true; }
 
   // Sums `tensor` (float32, float64 or bfloat16) over all ranks, in place. The order of summation
   // is the backend's own.

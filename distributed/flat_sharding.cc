@@ -1,6 +1,7 @@
 #include "distributed/flat_sharding.h"
 
 #include <algorithm>
+#include <cassert>
 #include <memory>
 #include <utility>
 
@@ -8,6 +9,22 @@
 #include "core/base/status_macros.h"
 
 namespace langevin::distributed {
+namespace {
+
+std::vector<Bucket> CutIntoPieces(const std::vector<Bucket>& buckets, int ranks,
+                                  int64_t piece_size) {
+  const int64_t unit = ranks * FlatSharding::kBlock;
+  const int64_t length = std::max<int64_t>(piece_size / unit, 1) * unit;
+  std::vector<Bucket> pieces;
+  for (const Bucket& bucket : buckets) {
+    for (int64_t begin = bucket.begin; begin < bucket.end; begin += length) {
+      pieces.push_back({begin, std::min(begin + length, bucket.end)});
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
 
 std::vector<Bucket> CutIntoBuckets(const std::vector<int64_t>& offsets, int64_t size,
                                    int64_t first_size, int64_t bucket_size, int64_t unit) {
@@ -28,15 +45,14 @@ int64_t PieceElements(at::Device device) {
   return device.is_cpu() ? int64_t{2} << 18 : int64_t{32} << 18;
 }
 
-FlatSharding::FlatSharding(std::vector<Bucket> buckets, int ranks, int rank, int64_t piece_size)
-    : ranks_(ranks), rank_(rank) {
-  const int64_t unit = ranks * kBlock;
-  const int64_t length = std::max<int64_t>(piece_size / unit, 1) * unit;
-  for (const Bucket& bucket : buckets) {
-    for (int64_t begin = bucket.begin; begin < bucket.end; begin += length) {
-      pieces_.push_back({begin, std::min(begin + length, bucket.end)});
-    }
-  }
+FlatSharding::FlatSharding(const std::vector<Bucket>& buckets, int ranks, int rank,
+                           int64_t piece_size)
+    : FlatSharding(CutIntoPieces(buckets, ranks, piece_size), ranks, rank) {}
+
+FlatSharding::FlatSharding(std::vector<Bucket> pieces, int ranks, int rank)
+    : ranks_(ranks), rank_(rank), pieces_(std::move(pieces)) {
+  shards_.reserve(pieces_.size());
+  for (const Bucket& piece : pieces_) shards_.push_back(ShardOf(piece));
 }
 
 Bucket FlatSharding::ShardOf(const Bucket& piece) const {
@@ -44,16 +60,9 @@ Bucket FlatSharding::ShardOf(const Bucket& piece) const {
   return {piece.begin + rank_ * shard, piece.begin + (rank_ + 1) * shard};
 }
 
-std::vector<Bucket> FlatSharding::Shards() const {
-  std::vector<Bucket> shards;
-  shards.reserve(pieces_.size());
-  for (const Bucket& piece : pieces_) shards.push_back(ShardOf(piece));
-  return shards;
-}
-
 int64_t FlatSharding::local_size() const {
   int64_t size = 0;
-  for (const Bucket& piece : pieces_) size += piece.size() / ranks_;
+  for (const Bucket& shard : shards_) size += shard.size();
   return size;
 }
 
@@ -64,15 +73,25 @@ FlatSharding FlatSharding::Coarser(int64_t factor) const {
   return FlatSharding(std::move(pieces), ranks_, rank_);
 }
 
+FlatSharding FlatSharding::Within(int64_t begin, int64_t end) const {
+  std::vector<Bucket> pieces;
+  for (const Bucket& piece : pieces_) {
+    if (piece.begin < begin || piece.begin >= end) continue;
+    assert(piece.end <= end);
+    pieces.push_back({piece.begin - begin, piece.end - begin});
+  }
+  return FlatSharding(std::move(pieces), ranks_, rank_);
+}
+
 at::Tensor FlatSharding::TakeLocal(const at::Tensor& whole) const {
   std::vector<at::Tensor> parts;
-  for (const Bucket& shard : Shards()) parts.push_back(whole.narrow(0, shard.begin, shard.size()));
+  for (const Bucket& shard : shards_) parts.push_back(whole.narrow(0, shard.begin, shard.size()));
   return at::cat(parts);
 }
 
 void FlatSharding::PutLocal(const at::Tensor& local, at::Tensor whole) const {
   int64_t place = 0;
-  for (const Bucket& shard : Shards()) {
+  for (const Bucket& shard : shards_) {
     whole.narrow(0, shard.begin, shard.size()).copy_(local.narrow(0, place, shard.size()));
     place += shard.size();
   }

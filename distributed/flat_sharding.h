@@ -45,17 +45,20 @@ class FlatSharding {
 
   // Requires bucket sizes that are multiples of ranks * kBlock. Pieces have about `piece_size`
   // numbers, at least a block a rank.
-  FlatSharding(std::vector<Bucket> buckets, int ranks, int rank, int64_t piece_size);
+  FlatSharding(const std::vector<Bucket>& buckets, int ranks, int rank, int64_t piece_size);
 
   // All pieces, bucket after bucket.
   const std::vector<Bucket>& pieces() const { return pieces_; }
   // This rank's part of a piece.
   Bucket ShardOf(const Bucket& piece) const;
   // This rank's parts of all, in the order of the pieces, and how many numbers they are together.
-  std::vector<Bucket> Shards() const;
+  const std::vector<Bucket>& Shards() const { return shards_; }
   int64_t local_size() const;
   // The same cut of a buffer with one number for each `factor` of this one's, which divides kBlock.
   FlatSharding Coarser(int64_t factor) const;
+
+  // The cut of numbers [begin, end), as a buffer of its own. Requires that no piece lies across.
+  FlatSharding Within(int64_t begin, int64_t end) const;
 
   // What this rank owns of `whole` (one dimension), side by side, as a copy.
   at::Tensor TakeLocal(const at::Tensor& whole) const;
@@ -65,12 +68,12 @@ class FlatSharding {
   absl::Status AllGather(Communicator& communicator, const at::Tensor& whole) const;
 
  private:
-  FlatSharding(std::vector<Bucket> pieces, int ranks, int rank)
-      : ranks_(ranks), rank_(rank), pieces_(std::move(pieces)) {}
+  FlatSharding(std::vector<Bucket> pieces, int ranks, int rank);
 
   int ranks_;
   int rank_;
   std::vector<Bucket> pieces_;
+  std::vector<Bucket> shards_;
 };
 
 }  // namespace langevin::distributed

@@ -22,6 +22,7 @@ absl::StatusOr<std::unique_ptr<MpiCommunicator>> MpiCommunicator::Create(MPI_Com
 MpiCommunicator::MpiCommunicator(MPI_Comm comm, std::shared_ptr<MpiCollectives> collectives,
                                  Options options)
     : comm_(comm),
+      advises_overlap_(options.advises_overlap),
       collectives_(std::move(collectives)),
       queue_([collectives = collectives_](
                  const Collective& collective) { return collectives->Run(collective); },

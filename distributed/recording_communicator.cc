@@ -56,6 +56,7 @@ class RecordingCommunicator : public Communicator {
   int rank() const override { return inner_->rank(); }
   int size() const override { return inner_->size(); }
   std::string_view backend_name() const override { return inner_->backend_name(); }
+  bool advises_overlap() const override { return inner_->advises_overlap(); }
 
   std::unique_ptr<Work> AllReduce(at::Tensor tensor) override {
     return Record(CollectiveKind::kAllReduce, BytesOf(tensor),

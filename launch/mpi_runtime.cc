@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "ATen/Parallel.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -163,6 +164,10 @@ int MpiRuntime::ComputeThreads(int configured) const {
   return std::max(1, cores_ / std::max(1, ranks_on_cores_));
 }
 
+bool MpiRuntime::HasSpareCores(int threads) const {
+  return cores_ >= ranks_on_cores_ * (threads + 1);
+}
+
 distributed::ControlChannel& MpiRuntime::control() {
   if (mpi_control_ != nullptr) return *mpi_control_;
   return *single_control_;
@@ -214,7 +219,10 @@ absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeBacke
   if (!uses_mpi_) {
     return distributed::LocalGroup(1, timeout_seconds).MakeCommunicator(0);
   }
-  return distributed::MpiCommunicator::Create(MPI_COMM_WORLD, {timeout_seconds});
+  // Between hosts most of a collective is waiting for the network.
+  const bool advises_overlap = local_size_ < size_ || HasSpareCores(at::get_num_threads());
+  return distributed::MpiCommunicator::Create(
+      MPI_COMM_WORLD, {.timeout_seconds = timeout_seconds, .advises_overlap = advises_overlap});
 }
 
 absl::Status MpiRuntime::StartWatchdog() {

@@ -64,10 +64,14 @@ class MpiRuntime {
   // least 1.
   int ComputeThreads(int configured) const;
 
+  // Whether each rank has a core beside those on which `threads` of its threads compute.
+  bool HasSpareCores(int threads) const;
+
   // The channel for agreements. Made once, lives as long as this.
   distributed::ControlChannel& control();
 
-  // A communicator for tensors on the CPU, or on CUDA device local_rank() if `on_device`. All ranks
+  // A communicator for tensors on the CPU (whose advice on overlap counts ATen's threads, so set
+  // them before), or on CUDA device local_rank() if `on_device`. All ranks
   // together. In a world without MPI it is the local one. FailedPrecondition: NCCL for CPU tensors,
   // or where it is not built in. The caller shuts it down before Finish on every path that did not
   // fail.

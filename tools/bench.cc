@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tools/bench_collectives.h"
+#include "tools/bench_loader.h"
 #include "tools/bench_step.h"
 #include "tools/run_on_ranks.h"
 
@@ -80,6 +81,38 @@ void RegisterCollectives(CLI::App* bench, std::function<absl::Status()>& action)
   RunWhenParsed(command, action, options, &BenchCollectives);
 }
 
+void RegisterLoader(CLI::App* bench, std::function<absl::Status()>& action) {
+  CLI::App* command = bench->add_subcommand(
+      "loader", "From files to batches, with the keys of tests/bench/peer_loader.py");
+  auto options = std::make_shared<LoaderBenchOptions>();
+  command->add_option("--work", options->work, "folder for the benchmark's files; they stay")
+      ->required();
+  command->add_option("--side", options->side, "height and width of the images")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command->add_option("--count", options->count, "images")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+      ->capture_default_str();
+  command->add_option("--batch", options->batch, "images in each batch")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "loader threads")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command->add_option("--epochs", options->epochs, "passes that are timed; the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--layout", options->layout, "of the shards: plain or compressed")
+      ->check(CLI::IsMember({"plain", "compressed"}))
+      ->capture_default_str();
+  command->add_option("--order", options->order, "of the images: sample or block")
+      ->check(CLI::IsMember({"sample", "block"}))
+      ->capture_default_str();
+  command->add_option("--images", options->images,
+                      "take the images from this file of raw bytes (count, side, side, 3)");
+  RunWhenParsed(command, action, options, &BenchLoader);
+}
+
 }  // namespace
 
 void RegisterBench(CLI::App& program, std::function<absl::Status()>& action) {
@@ -87,6 +120,7 @@ void RegisterBench(CLI::App& program, std::function<absl::Status()>& action) {
       "bench", "Measure this machine: JSON lines on stdout; also under mpirun or srun");
   bench->require_subcommand(1);
   RegisterStep(bench, action);
+  RegisterLoader(bench, action);
   RegisterCollectives(bench, action);
   RegisterStartup(bench, action);
 }

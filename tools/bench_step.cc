@@ -118,8 +118,9 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
                                                  train::TrainableMultiple(runtime.size()));
   network->parameters().Initialize(config.seed);
   times.parameters = network->parameters().num_parameters();
-  const auto sharding =
-      train::ShardingFor(network->parameters(), config.distributed, *communicator);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const auto sharding,
+      train::ShardingFor(network->parameters(), config.distributed, *communicator));
   times.model_made_s = SecondsSinceProcessStart();
 
   StepClock clock(times);

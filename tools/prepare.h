@@ -6,12 +6,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
-#include "data/ingest/prepare_job.h"
 
 namespace langevin::tools {
-
-// Makes the data set and prints on stdout what is in it.
-absl::Status RunPrepare(const data::PrepareOptions& options);
 
 // Adds the subcommand. Parsing a command line that names it sets `action` to what is to be run.
 void RegisterPrepare(CLI::App& program, std::function<absl::Status()>& action);

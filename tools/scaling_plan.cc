@@ -233,8 +233,8 @@ absl::Status PrintScalingPlan(FileSystem& file_system, const ScalingOptions& opt
       times[link.name] = TimeJson(
           train::PredictStep(compute.times, way.zero_stage, plan.batch, traffic, link), plan.batch);
     }
-    const std::vector<train::MemoryPart> memory = train::MemoryOfRank(
-        store, config.train.precision, way, plan.batch, distributed::PieceElements(device));
+    const std::vector<train::MemoryPart> memory =
+        train::MemoryOfRank(store, way, plan.batch, distributed::PieceElements(device));
     json["distributions"].push_back(
         {{"name", NameOfWay(way)},
          {"configured", NameOfWay(way) == NameOfWay(config.distributed)},

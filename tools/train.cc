@@ -28,6 +28,7 @@
 #include "distributed/agreement.h"
 #include "distributed/network_model.h"
 #include "launch/stop_signals.h"
+#include "tools/physical_samples.h"
 #include "tools/run_on_ranks.h"
 #include "tools/scaling_plan.h"
 #include "tools/train_plan.h"
@@ -43,24 +44,22 @@ void LogTable(const Table& table) {
 }
 
 checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
-  const data::IntensityMap& map = plan.dataset->intensity_map();
   checkpoint::Metadata metadata{.config = configs::ToText(plan.config),
                                 .data_fingerprint = plan.dataset->fingerprint(),
                                 .software = absl::StrCat("langevin ", kVersion),
                                 .world_size = world_size};
-  metadata.facts = {{"intensity_scale", absl::StrFormat("%.17g", map.scale)},
-                    {"intensity_offset", absl::StrFormat("%.17g", map.offset)},
-                    {"data_dtype", std::string(NameOf(plan.dataset->dtype()))}};
+  metadata.facts = FactsOf({.dtype = plan.dataset->dtype(),
+                            .map = plan.dataset->intensity_map(),
+                            .physical = plan.dataset->physical()});
   return metadata;
 }
 
 // What must be the same on all ranks for their collectives to fit together and their sums to mean
 // something.
-std::string IdentityOf(const Plan& plan) {
+std::string IdentityOf(const Plan& plan, const model::ParameterStore& parameters) {
   std::string text = absl::StrCat("langevin ", kVersion, "\ndata ", plan.dataset->fingerprint(),
                                   "\n", configs::ToText(plan.config));
-  model::UNet2D network(*plan.config.unet, configs::Precision::kFp32, at::kMeta);  // No memory.
-  for (const model::Parameter& parameter : network.parameters().parameters()) {
+  for (const model::Parameter& parameter : parameters.parameters()) {
     absl::StrAppend(&text, "parameter ", parameter.name, " ", ShapeString(parameter.shape), "\n");
   }
   return text;
@@ -102,8 +101,9 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   auto network =
       std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device,
                                       train::TrainableMultiple(communicator.size()));
-  const auto sharding =
-      train::ShardingFor(network->parameters(), plan.config.distributed, communicator);
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const auto sharding,
+      train::ShardingFor(network->parameters(), plan.config.distributed, communicator));
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
@@ -199,6 +199,7 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
                           .communicator = communicator,
                           .control = runtime.control(),
                           .dataset = *plan.dataset,
+                          .order = plan.order.get(),
                           .monitor = monitor.get(),
                           .stop_requested = launch::StopRequested,
                           .run_folder = options.output,
@@ -231,12 +232,16 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   // Everything that can be wrong is found before anything is written.
   absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), ranks);
   absl::Status ready = made.status();
-  const int64_t num_parameters = made.ok() ? model::CountParameters(*made->config.unet) : 0;
-  if (ready.ok())
+  std::optional<model::UNet2D> shapes;  // Without memory.
+  int64_t num_parameters = 0;
+  if (ready.ok()) {
+    shapes.emplace(*made->config.unet, configs::Precision::kFp32, at::kMeta);
+    num_parameters = shapes->parameters().num_parameters();
     ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
+  }
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
   const Plan& plan = *made;
-  LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan)));
+  LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan, shapes->parameters())));
   const configs::DistributedConfig& distribution = plan.config.distributed;
   at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
   if (scaling.ranks > 0) {

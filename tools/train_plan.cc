@@ -8,6 +8,7 @@
 #include "core/base/status_macros.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
+#include "data/mixed_dataset.h"
 #include "tools/program_folder.h"
 
 namespace langevin::tools {
@@ -30,7 +31,10 @@ absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& optio
                             configs::LoadRunConfig(file_system, config_path, options.overrides));
   LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));
   LANGEVIN_ASSIGN_OR_RETURN(plan.dataset,
-                            data::Dataset::Open(file_system, options.data, data::Split::kTrain));
+                            data::OpenTrainingData(file_system, options.data, plan.config.data));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.order,
+                            data::MakeOrder(*plan.dataset, plan.config.data, plan.config.seed,
+                                            plan.config.train.global_batch));
   if (!options.init.empty()) {
     LANGEVIN_ASSIGN_OR_RETURN(plan.init, exporting::ReadModelFolder(file_system, options.init));
   }

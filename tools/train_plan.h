@@ -16,6 +16,7 @@
 #include "core/export/model_folder.h"
 #include "core/train/batch_plan.h"
 #include "data/dataset.h"
+#include "data/order.h"
 #include "launch/mpi_runtime.h"
 
 namespace langevin::tools {
@@ -33,7 +34,8 @@ struct TrainOptions {
 
 struct Plan {
   configs::RunConfig config;  // Resolved: with all that the data set and --init decide.
-  std::unique_ptr<data::Dataset> dataset;
+  std::unique_ptr<data::Dataset> dataset;  // Of --data and data.mix.
+  std::unique_ptr<data::Order> order;
   std::optional<exporting::ModelFolder> init;  // Of --init.
   train::BatchPlan batch;
 };

@@ -43,6 +43,8 @@ class RandomAccessFile {
   virtual uint64_t size() const = 0;
   // Fills `out` from `offset` on. DataLoss if the file ends before that or the disk fails.
   virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
+  // These bytes will be read soon: a disk may begin to fetch them. Does not wait.
+  virtual void WillNeed(uint64_t /*offset*/, uint64_t /*size*/) const {}
 };
 
 enum class FileType { kRegular, kDirectory, kOther };  // Links are kOther: they are not followed.
@@ -50,6 +52,7 @@ enum class FileType { kRegular, kDirectory, kOther };  // Links are kOther: they
 struct FileInfo {
   FileType type = FileType::kOther;
   uint64_t size = 0;
+  int64_t modified_ns = 0;  // Since 1970; when the contents were changed last, where it is known.
 };
 
 // Paths are those of the process. Errors name the path and the system's reason: NotFound,
@@ -80,6 +83,9 @@ class FileSystem {
   // Makes the names in `folder` durable: what was created, renamed or removed there.
   virtual absl::Status SyncFolder(const std::string& folder) = 0;
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& path) = 0;
+  // Makes `to`, which must not exist, a file with the contents of `from`: as a second name of it
+  // where the file system has such, else as a copy. Neither may be changed in place afterwards.
+  virtual absl::Status LinkOrCopy(const std::string& from, const std::string& to);
 
   // What follows is built from the calls above.
 

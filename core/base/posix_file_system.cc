@@ -126,6 +126,11 @@ class PosixRandomAccessFile : public RandomAccessFile {
     return absl::OkStatus();
   }
 
+  void WillNeed(uint64_t offset, uint64_t size) const override {
+    posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                  POSIX_FADV_WILLNEED);
+  }
+
  private:
   const std::string path_;
   const Descriptor fd_;
@@ -157,11 +162,20 @@ class PosixFileSystemImpl : public FileSystem {
                                                    static_cast<uint64_t>(info.st_size));
   }
 
+  absl::Status LinkOrCopy(const std::string& from, const std::string& to) override {
+    if (link(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
+    if (errno == EEXIST || errno == ENOENT || errno == ENOSPC) {
+      return ErrnoStatus(to, "create", errno);
+    }
+    return FileSystem::LinkOrCopy(from, to);  // Another disk, or one without links.
+  }
+
   absl::StatusOr<FileInfo> GetInfo(const std::string& path) override {
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(path, "examine", errno);
     FileInfo result;
     result.size = static_cast<uint64_t>(info.st_size);
+    result.modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
     if (S_ISREG(info.st_mode)) result.type = FileType::kRegular;
     if (S_ISDIR(info.st_mode)) result.type = FileType::kDirectory;
     return result;

@@ -291,7 +291,7 @@ std::optional<uint64_t> ByteSizeOf(DType dtype, const std::vector<int64_t>& shap
   return static_cast<uint64_t>(size);
 }
 
-absl::Status CheckTensorList(const std::vector<TensorView>& tensors) {
+absl::Status CheckTensorSchema(const std::vector<TensorView>& tensors) {
   if (tensors.size() > kMaxTensors) {
     return absl::InternalError(
         absl::StrCat(tensors.size(), " tensors are more than a file may hold: ", kMaxTensors));
@@ -305,11 +305,21 @@ absl::Status CheckTensorList(const std::vector<TensorView>& tensors) {
     if (tensor.shape.size() > kMaxDimensions) {
       return absl::InternalError(absl::StrCat("tensor ", name, " has more than 8 dimensions"));
     }
-    if (ByteSizeOf(tensor.dtype, tensor.shape) != tensor.bytes.size()) {
-      return absl::InternalError(absl::StrCat("tensor ", name, " has the shape ",
-                                              ShapeString(tensor.shape), " but ",
-                                              tensor.bytes.size(), " bytes"));
+    if (!ByteSizeOf(tensor.dtype, tensor.shape).has_value()) {
+      return absl::InternalError(
+          absl::StrCat("tensor ", name, " has the shape ", ShapeString(tensor.shape)));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTensorList(const std::vector<TensorView>& tensors) {
+  LANGEVIN_RETURN_IF_ERROR(CheckTensorSchema(tensors));
+  for (const TensorView& tensor : tensors) {
+    if (ByteSizeOf(tensor.dtype, tensor.shape) == tensor.bytes.size()) continue;
+    return absl::InternalError(absl::StrCat("tensor ", Quoted(tensor.name), " has the shape ",
+                                            ShapeString(tensor.shape), " but ", tensor.bytes.size(),
+                                            " bytes"));
   }
   return absl::OkStatus();
 }

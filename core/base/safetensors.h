@@ -55,9 +55,11 @@ class SafetensorsFile {
 // bits.
 std::optional<uint64_t> ByteSizeOf(DType dtype, const std::vector<int64_t>& shape);
 
-// Whether one file can hold these tensors so that Open accepts it. Internal, naming the tensor, if
-// a name is empty, reserved or taken twice, bytes and shape disagree, or a limit of Open is
+// Whether one file can hold tensors of these names, types and shapes so that Open accepts it.
+// Internal, naming the tensor, if a name is empty, reserved or taken twice, or a limit of Open is
 // exceeded.
+absl::Status CheckTensorSchema(const std::vector<TensorView>& tensors);
+// The same, and that their bytes fit.
 absl::Status CheckTensorList(const std::vector<TensorView>& tensors);
 
 // The bytes that come before the data: length and header, padded to 8 bytes with spaces. Tensors

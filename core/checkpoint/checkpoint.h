@@ -16,28 +16,24 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/file_system.h"
+#include "core/base/group.h"
 #include "core/base/tensor_view.h"
 
 namespace langevin::checkpoint {
 
-// What ranks must do together to make a checkpoint. distributed's control channel implements it;
-// one process alone uses SingleProcess(). Every call is made by all ranks in the same order.
-class Group {
- public:
-  virtual ~Group() = default;
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  // Every rank's text (any bytes, of any length on each rank), in rank order, on all ranks. Errors
-  // mean that a rank is gone.
-  virtual absl::StatusOr<std::vector<std::string>> AllGather(const std::string& text) = 0;
-};
+// What ranks need of each other to make a checkpoint. distributed's control channel implements it;
+// one process alone uses SingleProcess().
+using langevin::Group;
+using langevin::SingleProcess;
 
-Group& SingleProcess();
+// Names of facts that are for the run itself begin so; exports leave them out.
+inline constexpr std::string_view kResumeFactPrefix = "resume.";
 
 // What a checkpoint says of itself beside the tensors.
 struct Metadata {
@@ -46,8 +42,7 @@ struct Metadata {
   std::string data_fingerprint;  // Of the data set it was trained on.
   std::string software;          // Version, for people.
   int world_size = 1;            // A remark: any number of ranks may load it.
-  // Further facts by name: intensity map, class count, ... Small. Those whose names begin with
-  // "resume." are for the run itself; exports leave them out.
+  // Further facts by name: intensity map, class count, ... Small.
   std::vector<std::pair<std::string, std::string>> facts;
 };
 
@@ -62,12 +57,18 @@ struct Found {
 // "images-000000128000".
 std::string FolderName(int64_t images_seen);
 
+// The rank that writes each tensor, from types and shapes alone. Largest first, each to the rank
+// with the least so far, so that no rank has more than a tensor's size above the mean. Every rank
+// computes the same.
+std::vector<int> DivideTensors(const std::vector<TensorView>& tensors, int ranks);
+
 // Saves a checkpoint; called by all ranks together with the same metadata and tensor list (names,
-// types, shapes and order; replicated bytes). The tensors are divided over the ranks by size. On
-// success it is on stable storage under RUN/checkpoints on return, and all but the newest `keep`
-// are removed (quarantined ones are never counted nor touched). If any rank fails, all ranks get
-// that rank's error, the temporary folder is removed, and older checkpoints are as they were.
-// Saving a checkpoint that exists with the same images_seen replaces nothing and succeeds.
+// types, shapes and order). Each rank writes those that DivideTensors gives it; the bytes of others
+// are not looked at and may be left out. On success it is on stable storage under RUN/checkpoints
+// on return, and all but the newest `keep` are removed (quarantined ones are never counted nor
+// touched). If any rank fails, all ranks get that rank's error, the temporary folder is removed,
+// and older checkpoints are as they were. Saving a checkpoint that exists with the same images_seen
+// replaces nothing and succeeds.
 absl::Status Save(FileSystem& file_system, Group& group, const std::string& run_folder,
                   const Metadata& metadata, const std::vector<TensorView>& tensors, int keep);
 

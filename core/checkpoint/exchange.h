@@ -16,7 +16,7 @@ namespace langevin::checkpoint {
 // if every rank's status is OK, and otherwise, on every rank, the error of the first that failed,
 // with its number where there are several.
 absl::StatusOr<std::vector<proto::RankReport>> Exchange(Group& group, const absl::Status& status,
-                                                        proto::RankReport report);
+                                                        const proto::RankReport& report);
 
 }  // namespace langevin::checkpoint
 

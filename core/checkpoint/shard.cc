@@ -45,17 +45,21 @@ class ChecksummedFile {
 }  // namespace
 
 std::vector<int> DivideTensors(const std::vector<TensorView>& tensors, int ranks) {
+  std::vector<uint64_t> sizes;
+  sizes.reserve(tensors.size());
+  for (const TensorView& tensor : tensors) {
+    sizes.push_back(ByteSizeOf(tensor.dtype, tensor.shape).value_or(0));
+  }
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&tensors](size_t a, size_t b) {
-    return tensors[a].bytes.size() > tensors[b].bytes.size();
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&sizes](size_t a, size_t b) { return sizes[a] > sizes[b]; });
   std::vector<uint64_t> load(ranks);
   std::vector<int> owners(tensors.size());
   for (const size_t index : order) {
     const auto least = std::min_element(load.begin(), load.end());
     owners[index] = static_cast<int>(least - load.begin());
-    *least += tensors[index].bytes.size();
+    *least += sizes[index];
   }
   return owners;
 }
@@ -68,6 +72,7 @@ absl::Status WriteShard(FileSystem& file_system, const std::string& folder, int6
     if (owners[i] == rank) own.push_back(tensors[i]);
   }
   if (own.empty()) return absl::OkStatus();
+  LANGEVIN_RETURN_IF_ERROR(CheckTensorList(own));
   // Wider types first: each tensor is then aligned to its type, as other readers want it.
   std::stable_sort(own.begin(), own.end(), [](const TensorView& a, const TensorView& b) {
     return SizeOf(a.dtype) > SizeOf(b.dtype);

@@ -13,10 +13,6 @@
 
 namespace langevin::checkpoint {
 
-// The rank that writes each tensor. Largest first, each to the rank with the least so far, so that
-// no rank has more than a tensor's size above the mean. Every rank computes the same.
-std::vector<int> DivideTensors(const std::vector<TensorView>& tensors, int ranks);
-
 // Writes the tensors that `rank` owns into FOLDER/shard-RANK.safetensors and returns when they are
 // on stable storage. Checksums are taken of the bytes before they are handed to the file, so that
 // what the way to the disk does to them is found out. `report` gets the file and its tensors; it

@@ -38,7 +38,7 @@ absl::Status CheckArguments(const Metadata& metadata, const std::vector<TensorVi
     return absl::InternalError(
         absl::StrCat("images_seen ", metadata.images_seen, " or keep ", keep, " is out of range"));
   }
-  return CheckTensorList(tensors);
+  return CheckTensorSchema(tensors);
 }
 
 std::string Advice(const absl::Status& status) {

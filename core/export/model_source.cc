@@ -34,7 +34,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
   model::FillFromStateDict(store, tensors, store.master());
   store.RefreshComputeWeights();
   for (const auto& fact : found.metadata.facts) {
-    if (!fact.first.starts_with("resume.")) model.facts.push_back(fact);
+    if (!fact.first.starts_with(checkpoint::kResumeFactPrefix)) model.facts.push_back(fact);
   }
   model.facts.emplace_back("weights", weights == Weights::kEma ? "ema" : "raw");
   model.facts.emplace_back("images_seen", absl::StrCat(found.metadata.images_seen));

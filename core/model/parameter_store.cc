@@ -30,8 +30,9 @@ bool ParameterStore::ComputesInBf16(const Parameter& parameter) const {
   return precision_ == configs::Precision::kBf16 && !parameter.keep_fp32;
 }
 
-at::Tensor ParameterStore::ViewOf(const at::Tensor& flat, const Parameter& parameter) {
-  const at::Tensor part = flat.narrow(0, parameter.offset, parameter.numel);
+at::Tensor ParameterStore::ViewOf(const at::Tensor& flat, const Parameter& parameter,
+                                  int64_t begin) {
+  const at::Tensor part = flat.narrow(0, parameter.offset - begin, parameter.numel);
   const std::vector<int64_t>& shape = parameter.shape;
   if (shape.size() != 4) return part.view(shape);
   return part.view({shape[0], shape[2], shape[3], shape[1]}).permute({0, 3, 1, 2});
@@ -41,31 +42,52 @@ void ParameterStore::Allocate(configs::Precision precision, at::Device device,
                               int64_t trainable_multiple) {
   precision_ = precision;
   device_ = device;
-  for (const bool trainable : {true, false}) {
+  const auto place = [this](const auto& belongs) {
     for (Parameter& parameter : parameters_) {
-      if (parameter.trainable != trainable) continue;
+      if (!belongs(parameter)) continue;
       parameter.offset = flat_size_;
       flat_size_ += AlignedUp(parameter.numel);
     }
-    if (!trainable) continue;
+  };
+  const auto pad = [&] {
     flat_size_ = (flat_size_ + trainable_multiple - 1) / trainable_multiple * trainable_multiple;
-    trainable_size_ = flat_size_;
-  }
+    return flat_size_;
+  };
+  place([this](const Parameter& parameter) {
+    return parameter.trainable && !ComputesInBf16(parameter);
+  });
+  bf16_begin_ = pad();
+  place([this](const Parameter& parameter) {
+    return parameter.trainable && ComputesInBf16(parameter);
+  });
+  trainable_size_ = pad();
+  place([](const Parameter& parameter) { return !parameter.trainable; });
+
   const at::TensorOptions options = at::TensorOptions().device(device);
   master_ = at::zeros({flat_size_}, options.dtype(at::kFloat));
   gradient_ = at::zeros({trainable_size_}, options.dtype(at::kFloat));
+  frozen_ = master_.narrow(0, trainable_size_, flat_size_ - trainable_size_);
   if (precision == configs::Precision::kBf16) {
+    frozen_ = frozen_.clone();
     compute_bf16_ = at::zeros({flat_size_}, options.dtype(at::kBFloat16));
+    compute_fp32_ = at::zeros({bf16_begin_}, options.dtype(at::kFloat));
     gradient_bf16_ = at::zeros({trainable_size_}, options.dtype(at::kBFloat16));
   }
   for (Parameter& parameter : parameters_) {
     const bool bf16 = ComputesInBf16(parameter);
     // detach: a leaf of its own, not a view that autograd would trace back to the buffer.
-    parameter.weight = ViewOf(bf16 ? compute_bf16_ : master_, parameter).detach();
+    parameter.weight =
+        (bf16 ? ViewOf(compute_bf16_, parameter) : ComputeFp32Of(parameter)).detach();
     if (!parameter.trainable) continue;
     parameter.weight.requires_grad_(true);
     parameter.weight.mutable_grad() = ViewOf(bf16 ? gradient_bf16_ : gradient_, parameter).detach();
   }
+}
+
+at::Tensor ParameterStore::ComputeFp32Of(const Parameter& parameter) const {
+  if (precision_ == configs::Precision::kFp32) return ViewOf(master_, parameter);
+  return parameter.trainable ? ViewOf(compute_fp32_, parameter)
+                             : ViewOf(frozen_, parameter, trainable_size_);
 }
 
 void ParameterStore::Initialize(uint64_t seed) {
@@ -100,8 +122,19 @@ int64_t ParameterStore::num_parameters() const {
   return count;
 }
 
-void ParameterStore::RefreshComputeWeights() {
-  if (compute_bf16_.defined()) compute_bf16_.copy_(master_);
+void ParameterStore::ReleaseMaster() {
+  assert(bf16_begin_ < trainable_size_);
+  master_.reset();
+}
+
+void ParameterStore::SetComputeWeights(const at::Tensor& weights) {
+  if (precision_ == configs::Precision::kFp32) {
+    if (!weights.is_same(master_)) master_.copy_(weights);
+    return;
+  }
+  compute_bf16_.copy_(weights);
+  compute_fp32_.copy_(weights.narrow(0, 0, bf16_begin_));
+  frozen_.copy_(weights.narrow(0, trainable_size_, flat_size_ - trainable_size_));
 }
 
 void ParameterStore::ZeroGradients() {

@@ -2,9 +2,11 @@
 //
 // Optimizer, averages, reduction and checkpoints work on whole buffers; layers see ordinary
 // tensors. A buffer holds the parameters in the order they were declared, trainable ones first,
-// each aligned to 64 bytes with zeros between. Four-dimensional weights are stored channels-last
-// (out, height, width, in), the layout the convolutions want; their views have the usual logical
-// shape (out, in, height, width).
+// each aligned to 64 bytes with zeros between. In a bf16 run those that compute in fp32 all the
+// same stand before the others: they are few, and all through the model, so that the bucket that
+// holds them is complete last. Four-dimensional weights are stored channels-last (out, height,
+// width, in), the layout the convolutions want; their views have the usual logical shape (out, in,
+// height, width).
 //
 // Used in two phases: layers declare their parameters, then Allocate makes the buffers. Owned by
 // the model; one thread.
@@ -71,11 +73,27 @@ class ParameterStore {
   // Length of the trainable part of a flat buffer, and of the whole.
   int64_t trainable_size() const { return trainable_size_; }
   int64_t flat_size() const { return flat_size_; }
+  // Where in the trainable part the weights of bf16 computation begin; trainable_size() in fp32.
+  int64_t bf16_begin() const { return bf16_begin_; }
   at::Device device() const { return device_; }
 
   // fp32 weights, flat_size() long. After changing them, call RefreshComputeWeights.
   const at::Tensor& master() const { return master_; }
-  void RefreshComputeWeights();
+  void RefreshComputeWeights() { SetComputeWeights(master_); }
+
+  // In a bf16 run forward and backward do not use the fp32 weights, and their slices may live
+  // elsewhere (ZeRO-1): this frees master(), which is undefined then. Requires bf16_begin() <
+  // trainable_size().
+  void ReleaseMaster();
+  // What forward and backward use, from fp32 weights that are flat_size() long.
+  void SetComputeWeights(const at::Tensor& weights);
+  // What forward and backward use, flat: bf16, flat_size() long, of which [bf16_begin(),
+  // trainable_size()) is used; and fp32, bf16_begin() long. Undefined in an fp32 run, whose weights
+  // are master().
+  const at::Tensor& compute_bf16() const { return compute_bf16_; }
+  const at::Tensor& compute_fp32() const { return compute_fp32_; }
+  // fp32 weights that are not trained: the end of a flat buffer, from trainable_size() on.
+  const at::Tensor& frozen() const { return frozen_; }
 
   // fp32 gradients of the last backward pass, trainable_size() long. ZeroGradients before a forward
   // pass; CollectGradients brings those of bf16 weights here, once backward has computed them:
@@ -84,8 +102,9 @@ class ParameterStore {
   void ZeroGradients();
   void CollectGradients(int64_t begin, int64_t end);
 
-  // `parameter`'s part of a flat buffer, in its logical shape.
-  static at::Tensor ViewOf(const at::Tensor& flat, const Parameter& parameter);
+  // `parameter`'s part of a flat buffer, or of one that holds the numbers from `begin` on, in its
+  // logical shape.
+  static at::Tensor ViewOf(const at::Tensor& flat, const Parameter& parameter, int64_t begin = 0);
 
   // While it lives, forward uses the weights in `flat` (fp32, flat_size() long; an EMA, say) in
   // place of the store's own, without gradients.
@@ -103,16 +122,22 @@ class ParameterStore {
 
  private:
   bool ComputesInBf16(const Parameter& parameter) const;
+  // A buffer of fp32 weights that forward uses, from the one that holds all.
+  at::Tensor ComputeFp32Of(const Parameter& parameter) const;
 
   std::deque<Parameter> parameters_;
   configs::Precision precision_ = configs::Precision::kFp32;
   at::Device device_ = at::kCPU;
   int64_t trainable_size_ = 0;
   int64_t flat_size_ = 0;
+  int64_t bf16_begin_ = 0;
   at::Tensor master_;
   at::Tensor gradient_;
-  at::Tensor compute_bf16_;   // bf16 only: the weights of forward and backward,
-  at::Tensor gradient_bf16_;  // and their gradients.
+  at::Tensor frozen_;  // In fp32 a part of master_.
+  // bf16 only: the weights of forward and backward, and gradients of the first.
+  at::Tensor compute_bf16_;
+  at::Tensor compute_fp32_;
+  at::Tensor gradient_bf16_;
 };
 
 }  // namespace langevin::model

@@ -8,8 +8,8 @@
 namespace langevin::model {
 namespace {
 
-bool IsIn(const Parameter& parameter, const at::Tensor& flat) {
-  return parameter.offset + parameter.numel <= flat.numel();
+bool IsIn(const Parameter& parameter, int64_t flat_size) {
+  return parameter.offset + parameter.numel <= flat_size;
 }
 
 std::span<std::byte> BytesOf(const at::Tensor& tensor) {
@@ -37,7 +37,7 @@ std::vector<NamedTensor> StateDict(const ParameterStore& store, const at::Tensor
   std::vector<NamedTensor> tensors = EmptyStateDict(store, flat, prefix);
   size_t i = 0;
   for (const Parameter& parameter : store.parameters()) {
-    if (!IsIn(parameter, flat)) continue;
+    if (!IsIn(parameter, flat.numel())) continue;
     tensors[i++].tensor.copy_(ParameterStore::ViewOf(flat, parameter));
   }
   return tensors;
@@ -47,11 +47,24 @@ std::vector<NamedTensor> EmptyStateDict(const ParameterStore& store, const at::T
                                         std::string_view prefix) {
   std::vector<NamedTensor> tensors;
   for (const Parameter& parameter : store.parameters()) {
-    if (!IsIn(parameter, flat)) continue;
+    if (!IsIn(parameter, flat.numel())) continue;
     tensors.push_back(
         {std::string(prefix) + parameter.name, at::empty(parameter.shape, at::kFloat)});
   }
   return tensors;
+}
+
+std::vector<TensorView> DescribeStateDict(const ParameterStore& store, int64_t flat_size,
+                                          std::string_view prefix) {
+  std::vector<TensorView> views;
+  for (const Parameter& parameter : store.parameters()) {
+    if (!IsIn(parameter, flat_size)) continue;
+    views.push_back({.name = std::string(prefix) + parameter.name,
+                     .dtype = DType::kFloat32,
+                     .shape = parameter.shape,
+                     .bytes = {}});
+  }
+  return views;
 }
 
 void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTensor>& tensors,
@@ -59,7 +72,7 @@ void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTenso
   const at::NoGradGuard no_grad;
   size_t i = 0;
   for (const Parameter& parameter : store.parameters()) {
-    if (!IsIn(parameter, flat)) continue;
+    if (!IsIn(parameter, flat.numel())) continue;
     assert(i < tensors.size());
     ParameterStore::ViewOf(flat, parameter).copy_(tensors[i++].tensor);
   }

@@ -5,6 +5,7 @@
 #ifndef LANGEVIN_CORE_MODEL_STATE_DICT_H_
 #define LANGEVIN_CORE_MODEL_STATE_DICT_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,10 @@ std::vector<NamedTensor> StateDict(const ParameterStore& store, const at::Tensor
 // Empty tensors to read the same into.
 std::vector<NamedTensor> EmptyStateDict(const ParameterStore& store, const at::Tensor& flat,
                                         std::string_view prefix);
+
+// Their names, types and shapes, without bytes.
+std::vector<TensorView> DescribeStateDict(const ParameterStore& store, int64_t flat_size,
+                                          std::string_view prefix);
 
 // Copies tensors, as StateDict lists them, into `flat`.
 void FillFromStateDict(const ParameterStore& store, const std::vector<NamedTensor>& tensors,

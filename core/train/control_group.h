@@ -1,4 +1,4 @@
-// Lets ranks make checkpoints together over the control channel.
+// Lets ranks agree over the control channel.
 #ifndef LANGEVIN_CORE_TRAIN_CONTROL_GROUP_H_
 #define LANGEVIN_CORE_TRAIN_CONTROL_GROUP_H_
 
@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/checkpoint/checkpoint.h"
+#include "core/base/group.h"
 #include "distributed/control.h"
 
 namespace langevin::train {
 
 // The channel must outlive it.
-class ControlGroup : public checkpoint::Group {
+class ControlGroup : public Group {
  public:
   explicit ControlGroup(distributed::ControlChannel& control) : control_(control) {}
   int rank() const override { return control_.rank(); }

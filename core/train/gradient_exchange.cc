@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ATen/ops/empty.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 
 namespace langevin::train {
@@ -21,19 +22,37 @@ distributed::Reduction ReductionOf(const configs::DistributedConfig& config) {
 int64_t TrainableMultiple(int ranks) { return ranks * distributed::FlatSharding::kBlock; }
 
 std::vector<distributed::Bucket> BucketsOf(const model::ParameterStore& store, int ranks) {
-  std::vector<int64_t> offsets;
-  for (const model::Parameter& parameter : store.parameters()) {
-    if (parameter.trainable) offsets.push_back(parameter.offset);
-  }
   const int64_t unit =
       store.trainable_size() % TrainableMultiple(ranks) == 0 ? TrainableMultiple(ranks) : 1;
-  return distributed::CutIntoBuckets(offsets, store.trainable_size(), kFirstBucket, kBucket, unit);
+  // No bucket lies across the border between weights of bf16 and of fp32 computation.
+  std::vector<distributed::Bucket> buckets;
+  int64_t end = store.trainable_size();
+  for (const int64_t begin : {store.bf16_begin() < end ? store.bf16_begin() : 0, int64_t{0}}) {
+    std::vector<int64_t> offsets;
+    for (const model::Parameter& parameter : store.parameters()) {
+      if (parameter.trainable && parameter.offset >= begin && parameter.offset < end) {
+        offsets.push_back(parameter.offset - begin);
+      }
+    }
+    for (const distributed::Bucket& bucket : distributed::CutIntoBuckets(
+             offsets, end - begin, buckets.empty() ? kFirstBucket : kBucket, kBucket, unit)) {
+      buckets.push_back({bucket.begin + begin, bucket.end + begin});
+    }
+    end = begin;
+  }
+  return buckets;
 }
 
-std::shared_ptr<const distributed::FlatSharding> ShardingFor(
+absl::StatusOr<std::shared_ptr<const distributed::FlatSharding>> ShardingFor(
     const model::ParameterStore& store, const configs::DistributedConfig& config,
     const distributed::Communicator& communicator) {
   if (config.zero_stage == 0) return nullptr;
+  const int64_t multiple = TrainableMultiple(communicator.size());
+  if (store.trainable_size() % multiple != 0 || store.bf16_begin() % multiple != 0) {
+    return absl::InternalError(absl::StrCat("the weights' buffer, with ", store.trainable_size(),
+                                            " numbers, cannot be sliced over ", communicator.size(),
+                                            " ranks: its parts must be multiples of ", multiple));
+  }
   return std::make_shared<const distributed::FlatSharding>(
       BucketsOf(store, communicator.size()), communicator.size(), communicator.rank(),
       distributed::PieceElements(store.device()));
@@ -47,7 +66,8 @@ GradientExchange::GradientExchange(distributed::Communicator& communicator,
       reducer_(communicator, ReductionOf(config), microbatches,
                BucketsOf(store, communicator.size()), std::move(sharding)),
       wire_(store.gradient()),
-      observer_(store, reducer_.buckets(), [this](int64_t bucket) { FinishBucket(bucket); }) {
+      observer_(store, reducer_.buckets(), [this](int64_t bucket) { FinishBucket(bucket); }),
+      overlaps_(config.overlap.value_or(communicator.advises_overlap())) {
   if (config.gradient_precision == configs::Precision::kBf16) {
     wire_ = at::empty({store.trainable_size()}, store.gradient().options().dtype(at::kBFloat16));
   }
@@ -59,7 +79,7 @@ absl::Status GradientExchange::BeforeBackward() {
   buckets_left_ = 0;
   is_last_ = reducer_.next_is_last();
   if (!is_last_) return absl::OkStatus();
-  observer_.Arm();
+  if (overlaps_) observer_.Arm();
   return reducer_.BeginLast(wire_);
 }
 
@@ -82,7 +102,8 @@ absl::Status GradientExchange::AfterBackward() {
     return reducer_.Accumulate(wire_);
   }
   observer_.Disarm();
-  // Buckets with parameters that this loss does not depend on: their gradient is zero.
+  // All of them, or those with parameters that this loss does not depend on: their gradient is
+  // zero.
   while (buckets_left_ < static_cast<int64_t>(reducer_.buckets().size())) {
     FinishBucket(buckets_left_);
   }

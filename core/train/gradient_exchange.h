@@ -2,8 +2,8 @@
 // ranks.
 //
 // Joins the model's flat gradient, what autograd reports while backward runs, and the reducer: a
-// bucket of the last microbatch leaves while backward computes the next. Reduced in fp32, or in
-// bf16 (half the bytes) where the config says so.
+// bucket of the last microbatch leaves while backward computes the next, where the communicator
+// says that this pays. Reduced in fp32, or in bf16 (half the bytes) where the config says so.
 #ifndef LANGEVIN_CORE_TRAIN_GRADIENT_EXCHANGE_H_
 #define LANGEVIN_CORE_TRAIN_GRADIENT_EXCHANGE_H_
 
@@ -30,7 +30,8 @@ std::vector<distributed::Bucket> BucketsOf(const model::ParameterStore& store, i
 int64_t TrainableMultiple(int ranks);
 
 // How the optimizer's state of such a model is sliced over the ranks; null for zero_stage 0.
-std::shared_ptr<const distributed::FlatSharding> ShardingFor(
+// Internal: the store was not made with TrainableMultiple.
+absl::StatusOr<std::shared_ptr<const distributed::FlatSharding>> ShardingFor(
     const model::ParameterStore& store, const configs::DistributedConfig& config,
     const distributed::Communicator& communicator);
 
@@ -61,6 +62,7 @@ class GradientExchange {
   distributed::GradientReducer reducer_;
   at::Tensor wire_;  // What the reducer sums: the store's gradient, or a bf16 copy.
   BackwardObserver observer_;
+  const bool overlaps_;  // Buckets leave while backward goes on, not after it.
   bool is_last_ = false;
   int64_t buckets_left_ = 0;  // How many have left.
   absl::Status status_;       // Of what happened inside backward.

@@ -64,18 +64,21 @@ double Seconds(const distributed::Network& network, const std::vector<RecordedCo
 }  // namespace
 
 std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
-                                     configs::Precision precision,
                                      const configs::DistributedConfig& config,
                                      const BatchPlan& batch, int64_t piece) {
-  const bool bf16 = precision == configs::Precision::kBf16;
+  const bool bf16 = store.compute_bf16().defined();
   const bool sends_bf16 = config.gradient_precision == configs::Precision::kBf16;
   const int64_t owners = config.zero_stage > 0 ? batch.ranks : 1;
   const int64_t weights = store.flat_size();
   const int64_t gradients = store.trainable_size();
   const int64_t sent_bytes = sends_bf16 ? 2 : 4;
   std::vector<MemoryPart> parts;
-  parts.push_back({"weights fp32", 4 * weights});
-  if (bf16) parts.push_back({"weights bf16", 2 * weights});
+  // In fp32 they are what forward and backward use.
+  parts.push_back({"weights fp32", 4 * (bf16 ? SliceOf(weights, owners) : weights)});
+  if (bf16) {
+    parts.push_back({"weights bf16", 2 * weights});
+    parts.push_back({"norms fp32", 4 * store.bf16_begin()});
+  }
   parts.push_back({"gradients fp32", 4 * gradients});
   if (bf16) parts.push_back({"gradients bf16", 2 * gradients});
   if (sends_bf16) parts.push_back({"gradients to send", 2 * gradients});
@@ -146,8 +149,13 @@ absl::StatusOr<Traffic> TrafficOfStep(const model::ParameterStore& store,
         sharding->Coarser(optim::kNormBlock)
             .AllGather(communicator, at::zeros({gradient.numel() / optim::kNormBlock},
                                                options.dtype(at::kDouble))));
-    LANGEVIN_RETURN_IF_ERROR(sharding->AllGather(
-        communicator, at::zeros({store.flat_size()}, options.dtype(at::kFloat))));
+    const int64_t border = store.bf16_begin();
+    const int64_t rest = store.trainable_size() - border;
+    LANGEVIN_RETURN_IF_ERROR(sharding->Within(0, border).AllGather(
+        communicator, at::zeros({border}, options.dtype(at::kFloat))));
+    LANGEVIN_RETURN_IF_ERROR(
+        sharding->Within(border, store.trainable_size())
+            .AllGather(communicator, at::zeros({rest}, options.dtype(at::kBFloat16))));
   }
   traffic.after_update = communicator.record().entries();
   return traffic;

@@ -26,11 +26,10 @@ struct MemoryPart {
 };
 
 // What a rank keeps from step to step or needs in every step, without activations. ZeRO-1 cuts
-// moments and average into one slice a rank. `store`'s trainable_multiple is TrainableMultiple of
-// the ranks, here and below; its device may be meta, which takes no memory. `piece` is how many
-// numbers the reducer exchanges at once.
+// moments, average and, in bf16 runs, the fp32 weights into one slice a rank. `store`'s
+// trainable_multiple is TrainableMultiple of the ranks, here and below; its device may be meta,
+// which takes no memory. `piece` is how many numbers the reducer exchanges at once.
 std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
-                                     configs::Precision precision,
                                      const configs::DistributedConfig& config,
                                      const BatchPlan& batch, int64_t piece);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
 #include "core/diffusion/scheduler_config.h"
+#include "data/augment.h"
 
 namespace langevin::train {
 namespace {
@@ -92,6 +93,7 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
   }
   if (!config.ddpm.has_value()) config.ddpm = configs::DdpmConfig();
   LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.unet, dataset));
+  LANGEVIN_RETURN_IF_ERROR(data::CheckAugmentFits(config.data.augment, dataset.shape()));
   if (config.monitor.log_every_images == 0) {
     const int64_t steps = config.train.total_images / config.train.global_batch;
     config.monitor.log_every_images = (steps + 99) / 100 * config.train.global_batch;
@@ -101,13 +103,13 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
 }
 
 int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks) {
-  // Weights and gradient in fp32; also in bf16 where forward and backward compute in it; and the
-  // gradient in bf16 where it is sent so.
-  int64_t bytes_each = 8;
-  if (config.train.precision == configs::Precision::kBf16) bytes_each += 4;
+  const bool bf16 = config.train.precision == configs::Precision::kBf16;
+  // Weights of forward and backward, and gradients, which are also there in fp32; and the gradient
+  // in bf16 where it is sent so.
+  int64_t bytes_each = 8;  // 4 + 4, or in bf16 2 + 4 + 2.
   if (config.distributed.gradient_precision == configs::Precision::kBf16) bytes_each += 2;
-  // Two moments and the average.
-  const int64_t sliced = 12 * num_parameters;
+  // Two moments, the average, and the fp32 weights if they are not those of forward and backward.
+  const int64_t sliced = (bf16 ? 16 : 12) * num_parameters;
   return num_parameters * bytes_each +
          (config.distributed.zero_stage > 0 ? sliced / ranks : sliced);
 }

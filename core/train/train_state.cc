@@ -4,29 +4,40 @@
 
 #include "ATen/ATen.h"
 #include "core/base/status_macros.h"
+#include "core/model/state_dict.h"
 
 namespace langevin::train {
 namespace {
 
+// One of the flat buffers that make up a state.
 struct Buffer {
-  const char* prefix;
-  at::Tensor flat;
+  const char* prefix;  // Of the names in checkpoints.
+  at::Tensor* kept;    // As this rank has it: whole, or its slices.
+  bool is_sliced;
+  int64_t flat_size;  // Of the whole.
 };
 
-std::vector<Buffer> BuffersOf(const at::Tensor& weights, const optim::OptimizerState& whole) {
-  return {{"model.", weights},
-          {"ema.", whole.ema},
-          {"exp_avg.", whole.exp_avg},
-          {"exp_avg_sq.", whole.exp_avg_sq}};
+std::vector<Buffer> BuffersOf(TrainState& state) {
+  const model::ParameterStore& store = state.network->parameters();
+  optim::OptimizerState& optimizer = state.optimizer;
+  const bool sliced = state.sharding != nullptr;
+  return {{"model.", &state.weights, state.has_sliced_weights(), store.flat_size()},
+          {"ema.", &optimizer.ema, sliced, store.flat_size()},
+          {"exp_avg.", &optimizer.exp_avg, sliced, store.trainable_size()},
+          {"exp_avg_sq.", &optimizer.exp_avg_sq, sliced, store.trainable_size()}};
 }
 
-// A buffer as long as `like`, whose sliced part comes from all ranks and the rest from `like`.
-absl::StatusOr<at::Tensor> Gather(distributed::Communicator& communicator,
-                                  const distributed::FlatSharding& sharding,
-                                  const at::Tensor& local, const at::Tensor& like) {
-  at::Tensor whole = like.clone();
-  sharding.PutLocal(local, whole);
-  LANGEVIN_RETURN_IF_ERROR(sharding.AllGather(communicator, whole));
+// The trainable part of a sliced buffer, from all ranks, and behind it the weights that are not
+// trained, if the buffer has them.
+absl::StatusOr<at::Tensor> Gather(distributed::Communicator& communicator, const TrainState& state,
+                                  const at::Tensor& local, int64_t flat_size) {
+  const model::ParameterStore& store = state.network->parameters();
+  at::Tensor whole = at::zeros({flat_size}, local.options());
+  state.sharding->PutLocal(local, whole);
+  if (flat_size > store.trainable_size()) {
+    whole.narrow(0, store.trainable_size(), store.frozen().numel()).copy_(store.frozen());
+  }
+  LANGEVIN_RETURN_IF_ERROR(state.sharding->AllGather(communicator, whole));
   return whole;
 }
 
@@ -34,14 +45,20 @@ absl::StatusOr<at::Tensor> Gather(distributed::Communicator& communicator,
 
 TrainState TrainState::Begin(std::unique_ptr<model::Network> network,
                              std::shared_ptr<const distributed::FlatSharding> sharding) {
-  const model::ParameterStore& store = network->parameters();
+  model::ParameterStore& store = network->parameters();
   TrainState state;
   if (sharding == nullptr) {
+    state.weights = store.master();
     state.optimizer = {.exp_avg = at::zeros_like(store.gradient()),
                        .exp_avg_sq = at::zeros_like(store.gradient()),
                        .ema = store.master().clone()};
   } else {
     const at::Tensor average = sharding->TakeLocal(store.master());
+    state.weights = store.master();
+    if (store.bf16_begin() < store.trainable_size()) {
+      state.weights = average.clone();
+      store.ReleaseMaster();
+    }
     state.optimizer = {
         .exp_avg = at::zeros_like(average), .exp_avg_sq = at::zeros_like(average), .ema = average};
   }
@@ -52,25 +69,33 @@ TrainState TrainState::Begin(std::unique_ptr<model::Network> network,
 
 absl::StatusOr<at::Tensor> TrainState::WholeEma(distributed::Communicator& communicator) const {
   if (sharding == nullptr) return optimizer.ema;
-  // What is not trained is the same in the average as in the weights.
-  return Gather(communicator, *sharding, optimizer.ema, network->parameters().master());
+  return Gather(communicator, *this, optimizer.ema, network->parameters().flat_size());
 }
 
-absl::StatusOr<std::vector<model::NamedTensor>> TrainState::Tensors(
-    distributed::Communicator& communicator) const {
+absl::StatusOr<CheckpointTensors> TrainState::Tensors(distributed::Communicator& communicator) {
   const model::ParameterStore& store = network->parameters();
-  optim::OptimizerState whole = optimizer;
-  LANGEVIN_ASSIGN_OR_RETURN(whole.ema, WholeEma(communicator));
-  if (sharding != nullptr) {
-    for (at::Tensor* moment : {&whole.exp_avg, &whole.exp_avg_sq}) {
-      LANGEVIN_ASSIGN_OR_RETURN(*moment,
-                                Gather(communicator, *sharding, *moment, store.gradient()));
+  const std::vector<Buffer> buffers = BuffersOf(*this);
+  CheckpointTensors tensors;
+  for (const Buffer& buffer : buffers) {
+    for (TensorView& view : model::DescribeStateDict(store, buffer.flat_size, buffer.prefix)) {
+      tensors.views.push_back(std::move(view));
     }
   }
-  std::vector<model::NamedTensor> tensors;
-  for (const Buffer& buffer : BuffersOf(store.master(), whole)) {
-    for (model::NamedTensor& tensor : model::StateDict(store, buffer.flat, buffer.prefix)) {
-      tensors.push_back(std::move(tensor));
+  const std::vector<int> owners = checkpoint::DivideTensors(tensors.views, communicator.size());
+  size_t i = 0;
+  for (const Buffer& buffer : buffers) {
+    at::Tensor whole = *buffer.kept;
+    if (buffer.is_sliced) {
+      LANGEVIN_ASSIGN_OR_RETURN(whole, Gather(communicator, *this, whole, buffer.flat_size));
+    }
+    for (const model::Parameter& parameter : store.parameters()) {
+      if (parameter.offset >= buffer.flat_size) continue;  // Not in this buffer.
+      TensorView& view = tensors.views[i];
+      if (owners[i++] != communicator.rank()) continue;
+      at::Tensor copy = at::empty(parameter.shape, at::kFloat);
+      copy.copy_(model::ParameterStore::ViewOf(whole, parameter));
+      view.bytes = {static_cast<const std::byte*>(copy.data_ptr()), copy.nbytes()};
+      tensors.storage.push_back(std::move(copy));
     }
   }
   return tensors;
@@ -78,25 +103,18 @@ absl::StatusOr<std::vector<model::NamedTensor>> TrainState::Tensors(
 
 absl::Status TrainState::Load(FileSystem& file_system, const checkpoint::Found& found) {
   model::ParameterStore& store = network->parameters();
-  optim::OptimizerState whole = optimizer;
-  if (sharding != nullptr) {
-    whole = {.exp_avg = at::zeros_like(store.gradient()),
-             .exp_avg_sq = at::zeros_like(store.gradient()),
-             .ema = at::zeros_like(store.master())};
-  }
-  for (const Buffer& buffer : BuffersOf(store.master(), whole)) {
+  // One buffer after the other: a rank that keeps slices has one whole buffer at a time.
+  for (const Buffer& buffer : BuffersOf(*this)) {
+    at::Tensor whole = *buffer.kept;
+    if (buffer.is_sliced) whole = at::zeros({buffer.flat_size}, whole.options());
     const std::vector<model::NamedTensor> tensors =
-        model::EmptyStateDict(store, buffer.flat, buffer.prefix);
+        model::EmptyStateDict(store, whole, buffer.prefix);
     LANGEVIN_RETURN_IF_ERROR(
         checkpoint::LoadTensors(file_system, found, model::MutableViewsOf(tensors)));
-    model::FillFromStateDict(store, tensors, buffer.flat);
+    model::FillFromStateDict(store, tensors, whole);
+    if (buffer.kept == &weights) store.SetComputeWeights(whole);
+    if (buffer.is_sliced) *buffer.kept = sharding->TakeLocal(whole);
   }
-  if (sharding != nullptr) {
-    optimizer = {.exp_avg = sharding->TakeLocal(whole.exp_avg),
-                 .exp_avg_sq = sharding->TakeLocal(whole.exp_avg_sq),
-                 .ema = sharding->TakeLocal(whole.ema)};
-  }
-  store.RefreshComputeWeights();
   images_seen = found.metadata.images_seen;
   return absl::OkStatus();
 }

@@ -13,20 +13,30 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/file_system.h"
+#include "core/base/tensor_view.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/model/network.h"
-#include "core/model/state_dict.h"
 #include "core/optim/adamw.h"
 #include "distributed/communicator.h"
 #include "distributed/flat_sharding.h"
 
 namespace langevin::train {
 
+// The tensors of a checkpoint (checkpoint::Save), all by name, type and shape; bytes of those that
+// this rank writes, which `storage` owns.
+struct CheckpointTensors {
+  std::vector<TensorView> views;
+  std::vector<at::Tensor> storage;
+};
+
 struct TrainState {
   std::unique_ptr<model::Network> network;
   // ZeRO-1: which numbers of the trainable part this rank has optimizer state of; its buffers then
   // hold just those, side by side. Null: each rank has all.
   std::shared_ptr<const distributed::FlatSharding> sharding;
+  // The fp32 weights: the network's master(), or, where they are sliced and computation is in bf16,
+  // this rank's slices, and the network has no master().
+  at::Tensor weights;
   optim::OptimizerState optimizer;
   int64_t images_seen = 0;
 
@@ -35,13 +45,15 @@ struct TrainState {
   static TrainState Begin(std::unique_ptr<model::Network> network,
                           std::shared_ptr<const distributed::FlatSharding> sharding = nullptr);
 
+  bool has_sliced_weights() const { return !network->parameters().master().defined(); }
+
   // The average of all weights, flat_size() long. All ranks together.
   absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
 
-  // Copies for a checkpoint: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
-  // all of them on every rank, whatever the sharding. All ranks together.
-  absl::StatusOr<std::vector<model::NamedTensor>> Tensors(
-      distributed::Communicator& communicator) const;
+  // What a checkpoint holds: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
+  // whatever the sharding; with copies of those that this rank writes. A rank that keeps slices
+  // needs memory for one whole buffer meanwhile. All ranks together.
+  absl::StatusOr<CheckpointTensors> Tensors(distributed::Communicator& communicator);
 
   // Replaces all of it by what the checkpoint holds, written by any number of ranks.
   absl::Status Load(FileSystem& file_system, const checkpoint::Found& found);

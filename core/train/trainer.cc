@@ -51,7 +51,9 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
                                     .microbatch = plan.microbatch,
                                     .threads = config.data.loader_threads,
                                     .prefetch = config.data.prefetch,
-                                    .verify_checksums = config.data.verify_checksums};
+                                    .verify_checksums = config.data.verify_checksums,
+                                    .checksum_rate = config.data.checksum_rate,
+                                    .order = environment_.order};
   loader_ = data::Loader::Create(
       environment_.dataset, options,
       [plan, begin = state_.images_seen](int64_t k) { return plan.FirstPosition(begin, k); });
@@ -261,11 +263,11 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   metadata.images_seen = state_.images_seen;
   metadata.facts.emplace_back(kRunningMeanFact, mean_.ToText());
   ControlGroup group(environment_.control);
-  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<model::NamedTensor> tensors,
+  LANGEVIN_ASSIGN_OR_RETURN(const CheckpointTensors tensors,
                             state_.Tensors(environment_.communicator));
   const absl::Status saved =
       checkpoint::Save(environment_.file_system, group, environment_.run_folder, metadata,
-                       model::ViewsOf(tensors), config_.checkpoint.keep);
+                       tensors.views, config_.checkpoint.keep);
   last_checkpoint_time_ = MonotonicSeconds();
   if (!saved.ok()) {
     if (IsCommunicationError(saved)) return saved;

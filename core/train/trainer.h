@@ -20,6 +20,7 @@
 #include "core/train/train_state.h"
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "data/order.h"
 #include "distributed/communicator.h"
 #include "distributed/control.h"
 #include "distributed/stragglers.h"
@@ -32,6 +33,7 @@ struct TrainerEnvironment {
   distributed::Communicator& communicator;
   distributed::ControlChannel& control;
   const data::Dataset& dataset;
+  const data::Order* order = nullptr;    // Null: every image may stand anywhere in its epoch.
   monitor::RunMonitor* monitor;          // Rank 0's; null elsewhere.
   std::function<bool()> stop_requested;  // Polled once a step; true asks all ranks to stop.
   std::string run_folder;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <span>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
+#include "data/ingest/readers/dicom_decoder.h"
+#include "data/ingest/readers/nifti_decoder.h"
 
 namespace langevin::data {
 namespace {
@@ -30,6 +33,18 @@ absl::Status Read(const std::string& path, const DecodeOptions& options, const I
   return kReader(path, options.read, sink);
 }
 
+using MedicalReader = absl::Status (*)(const std::string& path,
+                                       const configs::MedicalConfig& config, const Privacy& privacy,
+                                       const ImageSink& sink);
+
+template <MedicalReader kReader>
+absl::Status Read(const std::string& path, const DecodeOptions& options, const ImageSink& sink) {
+  if (options.privacy == nullptr) {
+    return absl::FailedPreconditionError("is a medical file, and there is no salt to hash names");
+  }
+  return kReader(path, options.medical, *options.privacy, sink);
+}
+
 // An NPZ is a ZIP archive whose first member is an array; others are not opened.
 bool IsNpz(const FileHead& head) {
   if (!head.bytes.starts_with("PK\x03\x04") || head.bytes.size() < 30) return false;
@@ -45,8 +60,17 @@ bool IsIdx(const FileHead& head) {
          bytes[2] != 10 && bytes[3] >= 1 && bytes[3] <= 4;
 }
 
+std::span<const std::byte> BytesOf(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
 // In the order in which they are asked: those with the longest marks first.
 constexpr Format kFormats[] = {
+    // Before TIFF: a DICOM file may begin like one, for programs that look no further.
+    {"DICOM",
+     [](const FileHead& head) { return LooksLikeDicom(BytesOf(head.bytes)); },
+     Read<DecodeDicom>,
+     {".dcm", ".dicom", ".ima"}},
     {"PNG",
      [](const FileHead& head) { return head.bytes.starts_with("\x89PNG\r\n\x1a\n"); },
      Read<DecodePng>,
@@ -71,6 +95,10 @@ constexpr Format kFormats[] = {
      Read<DecodeNpy>,
      {".npy", ".npy.gz"}},
     {"NPZ", IsNpz, Read<DecodeNpz>, {".npz"}},
+    {"NIfTI",
+     [](const FileHead& head) { return LooksLikeNifti(BytesOf(head.inflated)); },
+     Read<DecodeNifti>,
+     {".nii", ".nii.gz", ".hdr"}},
     {"IDX", IsIdx, Read<DecodeIdx>, {"-ubyte", "-ubyte.gz", ".idx"}},
 };
 

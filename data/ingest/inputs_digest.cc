@@ -1,48 +1,50 @@
 #include "data/ingest/inputs_digest.h"
 
-#include <algorithm>
-#include <bit>
-#include <memory>
-#include <span>
-#include <vector>
-
+#include "core/base/digest.h"
 #include "data/manifest.h"
 
 namespace langevin::data {
 namespace {
 
-constexpr uint64_t kPieceBytes = 1 << 20;
+void AddSources(const std::string& options, const Sources& sources, Digest& digest) {
+  digest.UpdateString(options);
+  digest.UpdateInteger(sources.class_names.size());
+  for (const std::string& name : sources.class_names) digest.UpdateString(name);
+  for (const SourceFile& file : sources.files) {
+    digest.UpdateString(file.name());
+    digest.UpdateString(NameOfSplit(file.split));
+    digest.UpdateInteger(static_cast<uint64_t>(file.label));
+  }
+}
 
 }  // namespace
 
-InputsDigest::InputsDigest(const PrepareOptions& options, const Sources& sources) {
-  digest_.UpdateString("langevin prepare 1");
-  digest_.UpdateInteger(static_cast<uint64_t>(options.shard_mib));
-  digest_.UpdateInteger(std::bit_cast<uint64_t>(options.validation_fraction));
-  digest_.UpdateInteger(sources.class_names.size());
-  for (const std::string& name : sources.class_names) digest_.UpdateString(name);
+std::string InputsDigest(const std::string& options, const Sources& sources,
+                         const std::vector<std::string>& contents) {
+  Digest digest;
+  digest.UpdateString("langevin prepare 2");
+  AddSources(options, sources, digest);
+  for (const std::string& text : contents) digest.UpdateString(text);
+  return digest.Hex();
 }
 
-void InputsDigest::Add(FileSystem& file_system, const SourceFile& file) {
-  digest_.UpdateString(file.name());
-  digest_.UpdateString(NameOfSplit(file.split));
-  digest_.UpdateInteger(static_cast<uint64_t>(file.label));
-  AddContents(file_system, file.path);
-  digest_.UpdateInteger(file.labels_path.empty() ? 0 : 1);
-  if (!file.labels_path.empty()) AddContents(file_system, file.labels_path);
-}
-
-void InputsDigest::AddContents(FileSystem& file_system, const std::string& path) {
-  const auto file = file_system.OpenForReading(path);
-  if (!file.ok()) return digest_.UpdateString("not readable");
-  digest_.UpdateInteger((*file)->size());
-  std::vector<std::byte> piece(std::min((*file)->size(), kPieceBytes));
-  for (uint64_t offset = 0; offset < (*file)->size(); offset += kPieceBytes) {
-    const std::span bytes =
-        std::span(piece).first(std::min<uint64_t>(kPieceBytes, (*file)->size() - offset));
-    if (!(*file)->ReadAt(offset, bytes).ok()) return digest_.UpdateString("not readable");
-    digest_.Update(bytes);
+std::string JournalKey(FileSystem& file_system, const std::string& options,
+                       const Sources& sources) {
+  Digest digest;
+  digest.UpdateString("langevin prepare journal 1");
+  AddSources(options, sources, digest);
+  const auto add = [&](const std::string& path) {
+    digest.UpdateString(path);
+    const auto info = file_system.GetInfo(path);
+    digest.UpdateInteger(info.ok() ? info->size : 0);
+    digest.UpdateInteger(info.ok() ? static_cast<uint64_t>(info->modified_ns) : 0);
+  };
+  for (const SourceFile& file : sources.files) {
+    add(file.path);
+    if (!file.labels_path.empty()) add(file.labels_path);
+    for (const std::string& path : file.more_paths) add(path);
   }
+  return digest.Hex();
 }
 
 }  // namespace langevin::data

@@ -1,33 +1,24 @@
-// Names the inputs and options of a data set by contents, wherever they lie and whenever they were
-// copied there: how prepare knows that it has nothing to do.
+// Names the inputs and options of a data set: how prepare knows that it has nothing to do, or which
+// interrupted work it may go on with.
 #ifndef LANGEVIN_DATA_INGEST_INPUTS_DIGEST_H_
 #define LANGEVIN_DATA_INGEST_INPUTS_DIGEST_H_
 
 #include <string>
+#include <vector>
 
-#include "core/base/digest.h"
 #include "core/base/file_system.h"
-#include "data/ingest/prepare_job.h"
 #include "data/ingest/source_scan.h"
 
 namespace langevin::data {
 
-// One thread at a time.
-class InputsDigest {
- public:
-  InputsDigest(const PrepareOptions& options, const Sources& sources);
+// By contents, wherever the files lie and whenever they were copied there: what the manifest holds.
+// `contents` has ContentsOf of each source file, `options` all that decides what is made of them.
+std::string InputsDigest(const std::string& options, const Sources& sources,
+                         const std::vector<std::string>& contents);
 
-  // Reads the file, and the one with its labels, from beginning to end. A file that cannot be read
-  // counts as such: whoever decodes it says why.
-  void Add(FileSystem& file_system, const SourceFile& file);
-
-  std::string Hex() const { return digest_.Hex(); }
-
- private:
-  void AddContents(FileSystem& file_system, const std::string& path);
-
-  Digest digest_;
-};
+// By paths, sizes and times of change, without opening a file: what an interrupted preparation is
+// known by. 32 hexadecimal digits.
+std::string JournalKey(FileSystem& file_system, const std::string& options, const Sources& sources);
 
 }  // namespace langevin::data
 

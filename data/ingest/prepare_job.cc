@@ -1,294 +1,231 @@
 #include "data/ingest/prepare_job.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/base/clock.h"
+#include "configs/prepare_config_text.h"
 #include "core/base/log.h"
-#include "core/base/staging_folder.h"
 #include "core/base/status_macros.h"
-#include "data/dataset_writer.h"
 #include "data/describe.h"
-#include "data/ingest/decoders.h"
+#include "data/ingest/analyse_item.h"
+#include "data/ingest/analyse_job.h"
+#include "data/ingest/append.h"
+#include "data/ingest/dicom_series.h"
 #include "data/ingest/inputs_digest.h"
+#include "data/ingest/intensity/choose_intensities.h"
+#include "data/ingest/medical/privacy.h"
+#include "data/ingest/pictures.h"
+#include "data/ingest/plan.h"
+#include "data/ingest/preparation_folder.h"
 #include "data/ingest/report.h"
-#include "data/ingest/sandbox.h"
 #include "data/ingest/source_scan.h"
-#include "data/ingest/statistics.h"
+#include "data/ingest/spooled_pixels.h"
+#include "data/ingest/write_job.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr size_t kMaxWarnings = 20;  // The rest are counted; rejected.csv has all.
-constexpr double kSecondsBetweenStatusLines = 2;
 
-// The images of one shape and format.
-struct Kind {
-  ShardSpec spec;
-  int64_t count = 0;
-  std::string first_file;
-};
-
-// The status line: how far, how fast, how long still.
-class Progress {
- public:
-  explicit Progress(const Sources& sources) {
-    for (const SourceFile& file : sources.files) total_ += static_cast<double>(file.bytes) + 1;
+void TellRejected(const PreparationSummary& summary) {
+  for (size_t i = 0; i < std::min(summary.rejected.size(), kMaxWarnings); ++i) {
+    const RejectedRow& row = summary.rejected[i];
+    LogWarning("%s: rejected: %s", row.path, row.reason);
   }
-  ~Progress() { LogStatusLine(""); }
-
-  // `part` of `file` has been read, which began when `done_` was done.
-  void ImageDone(const SourceFile& file, double part) {
-    ++images_;
-    const double now = MonotonicSeconds();
-    if (now - last_line_ < kSecondsBetweenStatusLines) return;
-    last_line_ = now;
-    const double seconds = now - start_;
-    const double share = (done_ + part * (static_cast<double>(file.bytes) + 1)) / total_;
-    LogStatusLine(absl::StrFormat("prepare %3.0f%%  %d images  %.0f images/s  %s left", 100 * share,
-                                  images_, static_cast<double>(images_) / seconds,
-                                  FormatDuration(seconds * (1 - share) / share)));
+  if (summary.rejected.size() > kMaxWarnings) {
+    LogWarning("%d further rows are rejected; %s lists all", summary.rejected.size() - kMaxWarnings,
+               kRejectedName);
   }
-  void FileDone(const SourceFile& file) { done_ += static_cast<double>(file.bytes) + 1; }
+  for (const std::string& note : summary.notes) LogInfo("%s", note);
+}
 
- private:
-  const double start_ = MonotonicSeconds();
-  double last_line_ = start_;
-  double total_ = 0;
-  double done_ = 0;
-  int64_t images_ = 0;
-};
-
-IntensityMap MapForDepth(const DecodedImage& image) {
-  if (image.dtype == DType::kFloat32) return {};
-  return {.scale = 2 / (std::ldexp(1, image.bits) - 1), .offset = -1};
+// What decides what is made of the inputs.
+std::string IdentityOf(const PrepareOptions& options, const ParentDataset* parent) {
+  const std::string config = configs::ToText(options.config);
+  return parent == nullptr ? config : absl::StrCat(config, "behind ", parent->manifest.fingerprint);
 }
 
 class PrepareJob {
  public:
-  PrepareJob(FileSystem& file_system, const PrepareOptions& options, const std::string& target,
-             Sources sources)
+  PrepareJob(FileSystem& file_system, Group& group, const PrepareOptions& options,
+             const std::string& target, Sources& sources, const ParentDataset* parent,
+             const Privacy* privacy)
       : file_system_(file_system),
+        group_(group),
         options_(options),
         target_(target),
-        sources_(std::move(sources)),
-        digest_(options, sources_),
-        progress_(sources_),
-        decoder_([](const std::string& path, const ImageSink& sink) {
-          return DecodeFile(path, DecodeOptions(), sink);
-        }) {}
+        sources_(sources),
+        parent_(parent),
+        privacy_(privacy),
+        config_text_(configs::ToText(options.config)) {}
 
+  // All ranks together. Rank 0 gets the text.
   absl::StatusOr<std::string> Run() {
-    for (const Rejection& row : std::exchange(sources_.rejected, {})) Reject(row.path, row.reason);
-    for (const SourceFile& file : sources_.files) {
-      LANGEVIN_RETURN_IF_ERROR(AddFile(file));
-      progress_.FileDone(file);
+    LANGEVIN_ASSIGN_OR_RETURN(
+        const std::vector<std::string> keys,
+        GatherIfAllOk(group_, absl::OkStatus(),
+                      group_.rank() == 0
+                          ? JournalKey(file_system_, IdentityOf(options_, parent_), sources_)
+                          : ""));
+    LANGEVIN_ASSIGN_OR_RETURN(folder_,
+                              PreparationFolder::Open(file_system_, group_, target_, keys.front()));
+    absl::StatusOr<std::string> text = RunInFolder();
+    // What another attempt would only fail at again is not kept for it.
+    const absl::StatusCode code = text.status().code();
+    if (code == absl::StatusCode::kDataLoss || code == absl::StatusCode::kInvalidArgument) {
+      if (group_.rank() == 0) folder_->Discard().IgnoreError();
     }
-    if (rejected_.size() > kMaxWarnings) {
-      LogWarning("%d further files were rejected; %s lists all", rejected_.size() - kMaxWarnings,
-                 kRejectedName);
-    }
-    LANGEVIN_RETURN_IF_ERROR(CheckResult());
-    return options_.dry_run ? Summary() : Write();
+    return text;
   }
 
  private:
-  absl::Status AddFile(const SourceFile& file) {
-    digest_.Add(file_system_, file);
-    std::vector<uint8_t> labels;
-    if (!file.labels_path.empty()) {
-      LANGEVIN_ASSIGN_OR_RETURN(labels, ReadIdxLabels(file.labels_path));
+  absl::StatusOr<std::string> RunInFolder() {
+    const PrepareContext context = {.file_system = file_system_,
+                                    .group = group_,
+                                    .sources = sources_,
+                                    .config = options_.config,
+                                    .folder = *folder_,
+                                    .privacy = privacy_,
+                                    .workers = options_.workers,
+                                    .stop_requested = options_.stop_requested};
+    LANGEVIN_RETURN_IF_ERROR(AnalyseSources(context));
+    absl::StatusOr<AnalysedSources> analysed = ReadAnalysis(context);
+    LANGEVIN_RETURN_IF_ERROR(ShareOutcome(group_, analysed.status()));
+    for (const ItemResult& item : analysed->items) contents_.push_back(item.contents);
+    inputs_digest_ = InputsDigest(IdentityOf(options_, parent_), sources_, contents_);
+    absl::StatusOr<Plan> plan = MakePlanFor(*analysed);
+    LANGEVIN_RETURN_IF_ERROR(ShareOutcome(group_, plan.status()));
+    if (group_.rank() == 0) TellRejected(plan->summary);
+    plan->summary.title = BaseName(target_);
+    plan->summary.config = config_text_;
+    plan->summary.dry_run = options_.dry_run;
+    if (parent_ == nullptr) {
+      LANGEVIN_RETURN_IF_ERROR(
+          ShareOutcome(group_, ChooseIntensities(context, *plan, analysed->places)));
     }
-    int64_t index = 0;
-    LANGEVIN_ASSIGN_OR_RETURN(
-        const std::string reason,
-        decoder_.Decode(file.path, [&](const DecodedImage& image) -> absl::Status {
-          int64_t label = file.label;
-          if (sources_.is_idx) {
-            LANGEVIN_RETURN_IF_ERROR(CheckIdxImage(file, image, labels));
-            if (!labels.empty()) label = labels[static_cast<size_t>(index)];
-          }
-          LANGEVIN_RETURN_IF_ERROR(AddImage(file, index++, image, label));
-          progress_.ImageDone(
-              file, static_cast<double>(index) / static_cast<double>(image.images_in_file));
-          return absl::OkStatus();
-        }));
-    if (!reason.empty()) {
-      // An IDX file holds the whole of a split: without it there is no data set.
-      if (sources_.is_idx) return Unusable(file.path, reason);
-      Reject(file.path, reason);
-    } else if (sources_.is_idx && index == 0) {
-      return Unusable(file.path, "holds no image");
+
+    absl::StatusOr<std::string> text = std::string();
+    if (!options_.dry_run) {
+      LANGEVIN_RETURN_IF_ERROR(WriteShards(context, *plan, analysed->places));
+      if (group_.rank() == 0) text = Finish(context, *analysed, *plan);
+    } else if (group_.rank() == 0) {
+      text = FinishDryRun(context, *analysed, *plan);
     }
-    return absl::OkStatus();
+    LANGEVIN_RETURN_IF_ERROR(ShareOutcome(group_, text.status()));
+    return text;
   }
 
-  absl::StatusOr<std::vector<uint8_t>> ReadIdxLabels(const std::string& path) {
-    std::vector<uint8_t> labels;
-    LANGEVIN_ASSIGN_OR_RETURN(
-        const std::string reason, decoder_.Decode(path, [&](const DecodedImage& image) {
-          if (image.images_in_file != 1 || image.shape.height != 1) {
-            return Unusable(path, "holds images, where labels are expected");
-          }
-          if (image.dtype != DType::kUint8 || image.physical.offset != 0) {
-            return Unusable(path, "holds labels that are no unsigned bytes");
-          }
-          labels.resize(image.pixels.size());
-          std::transform(image.pixels.begin(), image.pixels.end(), labels.begin(),
-                         [](std::byte value) { return std::to_integer<uint8_t>(value); });
-          return absl::OkStatus();
-        }));
-    if (!reason.empty()) return Unusable(path, reason);
-    if (labels.empty()) return Unusable(path, "holds no label");
-    return labels;
-  }
-
-  static absl::Status CheckIdxImage(const SourceFile& file, const DecodedImage& image,
-                                    const std::vector<uint8_t>& labels) {
-    if (image.images_in_file == 1 && image.shape.height == 1) {
-      return Unusable(file.path, "holds labels, where images are expected");
-    }
-    if (!labels.empty() && image.images_in_file != static_cast<int64_t>(labels.size())) {
-      return Unusable(file.path,
-                      absl::StrFormat("holds %d images, but %s has %d labels", image.images_in_file,
-                                      file.labels_path, labels.size()));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status AddImage(const SourceFile& file, int64_t index, const DecodedImage& image,
-                        int64_t label) {
-    const ShardSpec spec = {.shape = image.shape,
-                            .dtype = image.dtype,
-                            .intensity_map = MapForDepth(image),
-                            .has_labels = sources_.has_labels};
-    auto kind = std::find_if(kinds_.begin(), kinds_.end(), [&spec](const Kind& known) {
-      return known.spec.shape == spec.shape && known.spec.dtype == spec.dtype &&
-             known.spec.intensity_map.scale == spec.intensity_map.scale;
-    });
-    if (kind == kinds_.end()) {
-      kind = kinds_.insert(kind, {.spec = spec, .count = 0, .first_file = file.path});
-    }
-    ++kind->count;
-    if (kinds_.size() > 1) return absl::OkStatus();  // No data set any more: only counted.
-
-    const Split split = SplitOf(file, index);
-    statistics_.Add(image, split, label);
-    if (options_.dry_run) return absl::OkStatus();
-    if (staging_ == nullptr) {
-      LANGEVIN_ASSIGN_OR_RETURN(staging_, StagingFolder::Create(file_system_, target_));
-      writer_.emplace(file_system_, staging_->path(), spec, sources_.class_names,
-                      options_.shard_mib << 20);
-    }
-    return writer_->Add(split, image.pixels, label);
-  }
-
-  Split SplitOf(const SourceFile& file, int64_t index) const {
-    if (options_.validation_fraction == 0) return file.split;
-    const uint64_t hash = HashString(absl::StrCat(file.name(), "#", index), /*seed=*/0);
-    return std::ldexp(static_cast<double>(hash >> 11), -53) < options_.validation_fraction
-               ? Split::kValidation
-               : Split::kTrain;
-  }
-
-  absl::Status CheckResult() const {
-    if (kinds_.empty()) {
-      return absl::DataLossError(
-          absl::StrFormat("none of the %d files can be read; the first is %s: %s", rejected_.size(),
-                          rejected_.front().path, rejected_.front().reason));
-    }
-    if (kinds_.size() > 1) {
-      std::vector<Kind> kinds = kinds_;
-      std::stable_sort(kinds.begin(), kinds.end(),
-                       [](const Kind& a, const Kind& b) { return a.count > b.count; });
-      const auto text = [](const Kind& kind) {
-        return absl::StrFormat("%s is %s (%d such)", kind.first_file,
-                               Describe(kind.spec.shape, kind.spec.dtype), kind.count);
-      };
-      return absl::DataLossError(absl::StrCat(
-          "the images differ in height, width, channels or depth: ", text(kinds[0]), ", ",
-          text(kinds[1]),
-          kinds.size() > 2 ? absl::StrCat(", and ", kinds.size() - 2, " more kinds") : "",
-          "; bring all to one size and kind first"));
-    }
-    if (options_.validation_fraction > 0) {
-      for (const Split split : {Split::kTrain, Split::kValidation}) {
-        if (statistics_.count(split) > 0) continue;
-        return absl::InvalidArgumentError(absl::StrFormat(
-            "--validation_fraction %g leaves no image for split %s; choose another one",
-            options_.validation_fraction, NameOfSplit(split)));
+  absl::StatusOr<Plan> MakePlanFor(AnalysedSources& analysed) {
+    int64_t known = 0;
+    if (parent_ != nullptr) {
+      known = DropKnownSources(*parent_, analysed);
+      if (analysed.images.empty() && known > 0) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            parent_->folder, ": was made from all of these files already; there is nothing new"));
       }
+      LANGEVIN_RETURN_IF_ERROR(MergeClasses(*parent_, sources_, analysed));
     }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::string> Write() {
     LANGEVIN_ASSIGN_OR_RETURN(
-        const Manifest manifest,
-        writer_->Finish(static_cast<int64_t>(rejected_.size()), digest_.Hex()));
-    LANGEVIN_ASSIGN_OR_RETURN(const std::string report,
-                              ReportHtml(BaseName(target_), manifest, statistics_, rejected_));
-    LANGEVIN_RETURN_IF_ERROR(
-        file_system_.WriteFileDurably(JoinPath(staging_->path(), kReportName), report));
-    LANGEVIN_RETURN_IF_ERROR(file_system_.WriteFileDurably(
-        JoinPath(staging_->path(), kRejectedName), RejectedCsv(rejected_)));
-    LANGEVIN_RETURN_IF_ERROR(staging_->Commit());
-    return DescribeDataset(file_system_, target_);
+        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items));
+    if (parent_ != nullptr) {
+      LANGEVIN_RETURN_IF_ERROR(AppendTo(*parent_, plan));
+      plan.summary.notes.push_back(
+          absl::StrFormat("%d of %d files are in %s already and were passed over", known,
+                          sources_.files.size(), parent_->folder));
+    }
+    return plan;
   }
 
-  std::string Summary() const {
-    return absl::StrFormat("dry run: %s, train %d, validation %d, rejected %d; nothing written\n",
-                           Describe(kinds_[0].spec.shape, kinds_[0].spec.dtype),
-                           statistics_.count(Split::kTrain), statistics_.count(Split::kValidation),
-                           rejected_.size());
+  // One line a source file, the parent's included.
+  std::string SourcesText() const {
+    std::set<std::string> all(contents_.begin(), contents_.end());
+    if (parent_ != nullptr) all.insert(parent_->contents.begin(), parent_->contents.end());
+    std::string text;
+    for (const std::string& line : all) absl::StrAppend(&text, line, "\n");
+    return text;
   }
 
-  void Reject(const std::string& path, const std::string& reason) {
-    if (rejected_.size() < kMaxWarnings) LogWarning("%s: rejected: %s", path, reason);
-    rejected_.push_back({.path = path, .reason = reason});
+  absl::StatusOr<std::string> Finish(const PrepareContext& context, const AnalysedSources& analysed,
+                                     Plan& plan) {
+    for (PreparationSummary::PlannedDataset& dataset : plan.summary.datasets) {
+      dataset.manifest.inputs_digest = inputs_digest_;
+    }
+    if (parent_ != nullptr) {
+      LANGEVIN_RETURN_IF_ERROR(LinkOldShards(file_system_, *parent_, plan, folder_->DataPath()));
+    }
+    LANGEVIN_RETURN_IF_ERROR(CompleteManifests(context, plan));
+    SpooledPixels pixels(context, plan, analysed.places);
+    LANGEVIN_RETURN_IF_ERROR(AddPictures(pixels, plan));
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string report, ReportHtml(plan.summary));
+    const std::string folder = folder_->DataPath();
+    for (const auto& [name, contents_of_file] :
+         {std::pair{std::string(kReportName), report},
+          std::pair{std::string(kRejectedName), RejectedCsv(plan.summary)},
+          std::pair{std::string(kSourcesName), SourcesText()},
+          std::pair{std::string(kConfigName), config_text_}}) {
+      LANGEVIN_RETURN_IF_ERROR(
+          file_system_.WriteFileDurably(JoinPath(folder, name), contents_of_file));
+    }
+    for (const PreparationSummary::PlannedDataset& dataset : plan.summary.datasets) {
+      LANGEVIN_RETURN_IF_ERROR(file_system_.WriteFileDurably(
+          JoinPath(JoinPath(folder, dataset.subfolder), kManifestName),
+          ManifestToText(dataset.manifest)));
+    }
+    LANGEVIN_RETURN_IF_ERROR(folder_->Commit());
+    std::string text;
+    for (const PreparationSummary::PlannedDataset& dataset : plan.summary.datasets) {
+      LANGEVIN_ASSIGN_OR_RETURN(
+          const std::string lines,
+          DescribeDataset(file_system_, dataset.subfolder.empty()
+                                            ? target_
+                                            : JoinPath(target_, dataset.subfolder)));
+      absl::StrAppend(&text, lines);
+    }
+    return text;
   }
 
-  static absl::Status Unusable(const std::string& path, std::string_view problem) {
-    return absl::DataLossError(
-        absl::StrFormat("%s: %s; replace the file by a good copy", path, problem));
+  absl::StatusOr<std::string> FinishDryRun(const PrepareContext& context,
+                                           const AnalysedSources& analysed, Plan& plan) {
+    SpooledPixels pixels(context, plan, analysed.places);
+    LANGEVIN_RETURN_IF_ERROR(AddPictures(pixels, plan));
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string report, ReportHtml(plan.summary));
+    const std::string path = absl::StrCat(target_, ".", std::string(kReportName));
+    LANGEVIN_RETURN_IF_ERROR(file_system_.WriteFileDurably(path, report));
+    LANGEVIN_RETURN_IF_ERROR(folder_->Discard());
+    std::string text;
+    for (const PreparationSummary::PlannedDataset& dataset : plan.summary.datasets) {
+      const auto count = [&dataset](Split split) {
+        const SplitEntry* const entry = dataset.manifest.FindSplit(split);
+        return entry == nullptr ? 0 : entry->count;
+      };
+      absl::StrAppendFormat(&text, "dry run: %s, train %d, validation %d, rejected %d\n",
+                            Describe(dataset.manifest.shape, dataset.manifest.dtype),
+                            count(Split::kTrain), count(Split::kValidation),
+                            plan.summary.rejected.size());
+    }
+    absl::StrAppend(&text, "nothing written but ", path, "\n");
+    return text;
   }
 
   FileSystem& file_system_;
+  Group& group_;
   const PrepareOptions& options_;
   const std::string target_;
-  Sources sources_;
-  InputsDigest digest_;
-  Progress progress_;
-  SandboxedDecoder decoder_;
-  Statistics statistics_;
-  std::vector<Kind> kinds_;
-  std::vector<Rejection> rejected_;
-  std::unique_ptr<StagingFolder> staging_;  // Both from the first image on.
-  std::optional<DatasetWriter> writer_;
+  Sources& sources_;
+  const Privacy* const privacy_;       // Null: no source is medical.
+  const ParentDataset* const parent_;  // Null: nothing is appended to.
+  const std::string config_text_;
+  std::unique_ptr<PreparationFolder> folder_;
+  std::vector<std::string> contents_;  // Digests of the source files.
+  std::string inputs_digest_;
 };
-
-absl::Status CheckOptions(const PrepareOptions& options) {
-  if (options.inputs.empty() || options.output.empty()) {
-    return absl::InvalidArgumentError("prepare needs --input and --output");
-  }
-  if (options.shard_mib < 1 || options.shard_mib > 4096) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("--shard_mib is %d; it must be between 1 and 4096", options.shard_mib));
-  }
-  if (!(options.validation_fraction >= 0 && options.validation_fraction < 1)) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("--validation_fraction is %g; it must be at least 0 and less than 1",
-                        options.validation_fraction));
-  }
-  return absl::OkStatus();
-}
 
 // Whether nothing stands at `target`, or an empty folder, which a rename replaces.
 absl::StatusOr<bool> IsFree(FileSystem& file_system, const std::string& target) {
@@ -300,47 +237,128 @@ absl::StatusOr<bool> IsFree(FileSystem& file_system, const std::string& target) 
   return names.empty();
 }
 
+// The folders of the data sets at `target`: itself, or its buckets.
+absl::StatusOr<std::vector<std::string>> DatasetsAt(FileSystem& file_system,
+                                                    const std::string& target) {
+  if (file_system.Exists(JoinPath(target, kManifestName))) return std::vector{target};
+  std::vector<std::string> folders;
+  const auto names = file_system.List(target);
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
+    const std::string folder = JoinPath(target, name);
+    if (file_system.Exists(JoinPath(folder, kManifestName))) folders.push_back(folder);
+  }
+  if (!folders.empty()) return folders;
+  return absl::AlreadyExistsError(
+      absl::StrCat(target, ": exists and is no data set; remove it, or choose another --output"));
+}
+
 // What to say of the data set that is at `target` already, if it is the one that would be made.
 absl::StatusOr<std::string> DescribeExisting(FileSystem& file_system, const PrepareOptions& options,
-                                             const std::string& target, const Sources& sources) {
-  const absl::StatusOr<Manifest> manifest = ReadManifest(file_system, target);
-  if (absl::IsNotFound(manifest.status())) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(target, ": exists and is no data set; remove it, or choose another --output"));
+                                             const std::string& target, const Sources& sources,
+                                             const ParentDataset* parent) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> folders,
+                            DatasetsAt(file_system, target));
+  std::vector<std::string> contents;
+  for (const SourceFile& file : sources.files) contents.push_back(ContentsOf(file));
+  const std::string digest = InputsDigest(IdentityOf(options, parent), sources, contents);
+  std::string text;
+  for (const std::string& folder : folders) {
+    LANGEVIN_ASSIGN_OR_RETURN(const Manifest manifest, ReadManifest(file_system, folder));
+    if (manifest.inputs_digest != digest) {
+      return absl::AlreadyExistsError(
+          absl::StrCat(target,
+                       ": is a data set of other inputs or options; remove it, or choose "
+                       "another --output"));
+    }
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string lines, DescribeDataset(file_system, folder));
+    absl::StrAppend(&text, lines);
   }
-  if (!manifest.ok()) return manifest.status();
-  InputsDigest digest(options, sources);
-  for (const SourceFile& file : sources.files) digest.Add(file_system, file);
-  if (digest.Hex() != manifest->inputs_digest) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(target,
-                     ": is a data set of other inputs or options; remove it, or choose "
-                     "another --output"));
-  }
-  LANGEVIN_ASSIGN_OR_RETURN(const std::string text, DescribeDataset(file_system, target));
   LogInfo("%s: was made from the same inputs before, and is left as it is", target);
   return text;
 }
 
+absl::Status CheckOptions(const PrepareOptions& options, const Sources& sources) {
+  if (options.config.split.validation_fraction > 0 && sources.HasSplit(Split::kValidation)) {
+    return absl::InvalidArgumentError(
+        "split.validation_fraction is given, but the inputs have a validation split of their own; "
+        "leave it out");
+  }
+  return absl::OkStatus();
+}
+
+// All ranks together. Makes `privacy` with the secret of this output (of the data set appended to,
+// so that its patients stay who they are), hides names that may be patients', and makes DICOM files
+// into series. A dry run writes no secret: its hashes are of one that nobody keeps.
+absl::Status PrepareMedical(Group& group, const PrepareOptions& options, const std::string& target,
+                            std::optional<Privacy>& privacy, Sources& sources) {
+  absl::StatusOr<std::string> salt = std::string();
+  if (group.rank() == 0) {
+    configs::PrivacyConfig config = options.config.privacy;
+    if (config.salt_file.empty() && !options.append_to.empty()) {
+      config.salt_file = absl::StrCat(options.append_to, ".salt");
+      // For what is appended to this one later. With the permissions of the old one.
+      std::error_code error;
+      std::filesystem::copy_file(config.salt_file, absl::StrCat(target, ".salt"),
+                                 std::filesystem::copy_options::skip_existing, error);
+    }
+    if (options.dry_run) {
+      salt = ReadSalt(config, target);
+      if (absl::IsNotFound(salt.status())) salt = std::string("a secret of no consequence");
+    } else {
+      salt = ReadOrMakeSalt(config, target);
+    }
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            GatherIfAllOk(group, salt.status(), salt.ok() ? *salt : ""));
+  privacy.emplace(texts.front(), options.config.privacy);
+  for (SourceFile& file : sources.files) {
+    if (IsMedical(file)) file.safe_name = SafeFileName(*privacy, file.name());
+  }
+  return GroupDicomSeries(group, options.workers, *privacy, sources);
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> PrepareDataset(FileSystem& file_system, const PrepareOptions& options) {
-  LANGEVIN_RETURN_IF_ERROR(CheckOptions(options));
+absl::StatusOr<std::string> PrepareDataset(FileSystem& file_system, Group& group,
+                                           const PrepareOptions& options) {
+  if (options.inputs.empty() || options.output.empty()) {
+    return absl::InvalidArgumentError("prepare needs --input and --output");
+  }
   std::error_code error;
   std::string target = std::filesystem::absolute(options.output, error).lexically_normal().string();
   if (error) target = options.output;
   while (target.size() > 1 && target.back() == '/') target.pop_back();
-  LANGEVIN_ASSIGN_OR_RETURN(Sources sources, FindSources(file_system, options.inputs));
-  if (options.validation_fraction > 0 && sources.HasSplit(Split::kValidation)) {
-    return absl::InvalidArgumentError(
-        "--validation_fraction is given, but the inputs have a validation split of their own; "
-        "leave it out");
+
+  absl::StatusOr<Sources> sources = FindSources(file_system, options.inputs);
+  absl::Status ready = sources.ok() ? CheckOptions(options, *sources) : sources.status();
+  std::optional<Privacy> privacy;
+  if (ready.ok() && HasMedicalFiles(*sources)) {
+    ready = PrepareMedical(group, options, target, privacy, *sources);
   }
-  if (!options.dry_run) {
-    LANGEVIN_ASSIGN_OR_RETURN(const bool is_free, IsFree(file_system, target));
-    if (!is_free) return DescribeExisting(file_system, options, target, sources);
+  std::optional<ParentDataset> parent;
+  if (ready.ok() && !options.append_to.empty()) {
+    auto opened = OpenParent(file_system, options.append_to, configs::ToText(options.config));
+    ready = opened.status();
+    if (opened.ok()) parent = *std::move(opened);
   }
-  return PrepareJob(file_system, options, target, std::move(sources)).Run();
+  const ParentDataset* const parent_or_null = parent.has_value() ? &*parent : nullptr;
+  // Rank 0 looks whether there is anything to do.
+  std::string existing;
+  if (ready.ok() && !options.dry_run && group.rank() == 0) {
+    const absl::StatusOr<bool> is_free = IsFree(file_system, target);
+    ready = is_free.status();
+    if (is_free.ok() && !*is_free) {
+      const auto text = DescribeExisting(file_system, options, target, *sources, parent_or_null);
+      ready = text.status();
+      if (text.ok()) existing = *text;
+    }
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            GatherIfAllOk(group, ready, existing));
+  if (!texts.front().empty()) return texts.front();
+  return PrepareJob(file_system, group, options, target, *sources, parent_or_null,
+                    privacy.has_value() ? &*privacy : nullptr)
+      .Run();
 }
 
 }  // namespace langevin::data

@@ -6,22 +6,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "data/ingest/source_scan.h"
-#include "data/ingest/statistics.h"
-#include "data/manifest.h"
+#include "data/ingest/preparation_summary.h"
 
 namespace langevin::data {
 
 inline constexpr std::string_view kReportName = "report.html";
 inline constexpr std::string_view kRejectedName = "rejected.csv";
 
-// Columns file and reason, with a header line, quoted as RFC 4180 has it.
-std::string RejectedCsv(const std::vector<Rejection>& rejected);
+// Columns file, reason, score and image (its number in a file of several), with a header line,
+// quoted as RFC 4180 has it. Score and image are empty for files that gave no image.
+std::string RejectedCsv(const PreparationSummary& summary);
 
-// One page that needs no other file. `title` is what the data set is called.
-absl::StatusOr<std::string> ReportHtml(const std::string& title, const Manifest& manifest,
-                                       const Statistics& statistics,
-                                       const std::vector<Rejection>& rejected);
+// One page that needs no other file, some megabytes at most. Names no person: see
+// report_sections.h. Error: summary.config is no config.
+absl::StatusOr<std::string> ReportHtml(const PreparationSummary& summary);
 
 }  // namespace langevin::data
 

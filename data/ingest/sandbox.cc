@@ -8,13 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <exception>
 #include <new>
 #include <span>
@@ -32,10 +30,9 @@ namespace {
 
 using Result = FrameReceiver::Result;
 
-constexpr int kChildSocket = 3;
 constexpr size_t kMaxReasonBytes = 1000;
 constexpr size_t kMaxAnnounced = 32, kMaxAnnouncedBytes = 2048;
-constexpr uint64_t kFrameCost = sizeof(Frame);  // Also empty images are not free.
+constexpr uint64_t kFrameCost = sizeof(ImageFrame);  // Also empty images are not free.
 
 bool ReceiveAll(int socket, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
@@ -45,6 +42,12 @@ bool ReceiveAll(int socket, std::span<std::byte> bytes) {
     bytes = bytes.subspan(static_cast<size_t>(received));
   }
   return true;
+}
+
+// Of a file; 0 where there is none.
+uint64_t BytesOf(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
 }
 
 void Limit(__rlimit_resource resource, rlim_t most) {
@@ -61,39 +64,18 @@ uint64_t MappedBytes() {
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Gives up all that decoding does not need. Leaves the socket as descriptor kChildSocket. Returns
-// errno where system calls could not be given up.
-int EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);  // It died before the line above.
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_DUMPABLE, 0);
-  for (const int signal : {SIGTERM, SIGUSR1, SIGXCPU}) std::signal(signal, SIG_DFL);
-  const uint64_t mapped = MappedBytes();
-  dup2(socket, kChildSocket);
-  syscall(SYS_close_range, kChildSocket + 1, ~0U, 0);
-  Limit(RLIMIT_CORE, 0);
-  Limit(RLIMIT_FSIZE, 0);
-  Limit(RLIMIT_NOFILE, 16);
-  Limit(RLIMIT_NPROC, 0);
-  Limit(RLIMIT_AS, mapped + limits.memory_bytes);
-  return ConfineProcess(kChildSocket);
-}
-
-[[noreturn]] void RunChild(const DecodeFunction& decode, const SandboxLimits& limits,
-                           int confinement_error) {
-  FrameSender sender(kChildSocket);
-  const Frame started = {.kind = Frame::kStarted, .confinement_error = confinement_error};
-  if (!sender.Send(started, "") || !sender.Flush()) _exit(1);
-  Frame request;
+[[noreturn]] void RunChild(const DecodeFunction& decode, const SandboxLimits& limits) {
+  FrameSender sender(kSandboxSocket);
+  ImageFrame request;
   std::string texts;
-  while (ReceiveAll(kChildSocket, std::as_writable_bytes(std::span(&request, 1)))) {
+  while (ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(&request, 1)))) {
     std::string path(request.text_bytes, '\0');
-    if (!ReceiveAll(kChildSocket, std::as_writable_bytes(std::span(path)))) break;
+    if (!ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(path)))) break;
+    AllowTimeFor(BytesOf(path), limits);
     absl::Status status;
     try {
       status = decode(path, [&](const DecodedImage& image) {
-        const Frame frame = FrameOf(image, texts);
+        const ImageFrame frame = FrameOf(image, texts);
         if (!sender.Send(frame, texts, &image)) _exit(1);  // The parent does not listen any more.
         return absl::OkStatus();
       });
@@ -104,22 +86,46 @@ int EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
       status = absl::InternalError(absl::StrCat("cannot be decoded (", exception.what(), ")"));
     }
     const std::string reason(status.message().substr(0, kMaxReasonBytes));
-    const uint32_t kind = status.ok() ? Frame::kDone : Frame::kUnreadable;
+    const uint32_t kind = status.ok() ? ImageFrame::kDone : ImageFrame::kUnreadable;
     if (!sender.Send({.kind = kind}, reason) || !sender.Flush()) break;
   }
   _exit(0);
 }
 
-void WarnOnce(int error) {
-  static std::atomic<bool> warned = false;
-  if (warned.exchange(true)) return;
-  LogWarning(
-      "foreign files are decoded without a seccomp filter (%s): a hostile file is kept by limits "
-      "alone; use a kernel with seccomp, or take files from people whom you trust",
-      std::strerror(error));
+}  // namespace
+
+void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);  // It died before the line above.
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGXCPU}) std::signal(signal, SIG_DFL);
+  const uint64_t mapped = MappedBytes();
+  dup2(socket, kSandboxSocket);
+  syscall(SYS_close_range, kSandboxSocket + 1, ~0U, 0);
+  Limit(RLIMIT_CORE, 0);
+  Limit(RLIMIT_FSIZE, 0);
+  Limit(RLIMIT_NOFILE, 16);
+  Limit(RLIMIT_NPROC, 0);
+  Limit(RLIMIT_AS, mapped + limits.memory_bytes);
+  if (const int error = ConfineProcess(kSandboxSocket); error != 0) {
+    LogWarning(
+        "foreign files are decoded without a seccomp filter (%s): a hostile file is kept by limits "
+        "alone; use a kernel with seccomp, or take files from people whom you trust",
+        std::strerror(error));
+  }
 }
 
-}  // namespace
+void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const double seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 +
+                         limits.seconds_per_file +
+                         limits.seconds_per_mib * static_cast<double>(bytes) / (1 << 20);
+  const struct rlimit limit = {.rlim_cur = static_cast<rlim_t>(std::ceil(seconds)),
+                               .rlim_max = RLIM_INFINITY};
+  setrlimit(RLIMIT_CPU, &limit);
+}
 
 absl::Status SandboxedDecoder::Start() {
   if (child_ >= 0) return absl::OkStatus();
@@ -131,8 +137,8 @@ absl::Status SandboxedDecoder::Start() {
   const pid_t parent = getpid();
   child_ = fork();
   if (child_ == 0) {
-    const int confinement_error = EnterSandbox(sockets[1], parent, limits_);
-    RunChild(decode_, limits_, confinement_error);
+    EnterSandbox(sockets[1], parent, limits_);
+    RunChild(decode_, limits_);
   }
   const int fork_error = errno;
   close(sockets[1]);
@@ -143,14 +149,6 @@ absl::Status SandboxedDecoder::Start() {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot start the decoding process: ", std::strerror(fork_error)));
   }
-  Frame started;
-  receiver_.AllowWaiting(limits_.silent_seconds);
-  if (receiver_.Read(std::as_writable_bytes(std::span(&started, 1))) != Result::kOk ||
-      started.kind != Frame::kStarted || started.text_bytes != 0) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the decoding process ", Stop(/*seems_dead=*/true), " as it started"));
-  }
-  if (started.confinement_error != 0) WarnOnce(started.confinement_error);
   return absl::OkStatus();
 }
 
@@ -180,24 +178,8 @@ std::string SandboxedDecoder::Stop(bool seems_dead) {
   return absl::StrCat("crashed (", strsignal(WTERMSIG(status)), ")");
 }
 
-// From here and not in the child, which could otherwise give itself any time.
-void SandboxedDecoder::AllowTime(uint64_t bytes) {
-  const double more = limits_.seconds_per_mib * static_cast<double>(bytes) / (1 << 20);
-  receiver_.AllowWaiting(limits_.silent_seconds + more);
-  clockid_t clock;
-  struct timespec used = {};
-  if (clock_getcpuclockid(child_, &clock) != 0 || clock_gettime(clock, &used) != 0) return;
-  // The child may be at announced ones before the parent is.
-  const double files = static_cast<double>(1 + announced_.size());
-  const double seconds =
-      static_cast<double>(used.tv_sec) + 1 + files * limits_.seconds_per_file + more;
-  const struct rlimit limit = {.rlim_cur = static_cast<rlim_t>(std::ceil(seconds)),
-                               .rlim_max = RLIM_INFINITY};
-  prlimit(child_, RLIMIT_CPU, &limit, nullptr);
-}
-
 bool SandboxedDecoder::Request(const std::string& path) {
-  const Frame request = {.kind = Frame::kFile, .text_bytes = path.size()};
+  const ImageFrame request = {.kind = ImageFrame::kFile, .text_bytes = path.size()};
   std::string message(reinterpret_cast<const char*>(&request), sizeof(request));
   message += path;
   return SendAll(socket_, std::as_bytes(std::span(message)));
@@ -214,10 +196,9 @@ absl::StatusOr<std::string> SandboxedDecoder::Decode(const std::string& path,
                                                      const ImageSink& sink) {
   if (!announced_.empty() && announced_.front() != path) Stop();  // It works on what is not wanted.
   LANGEVIN_RETURN_IF_ERROR(Start());
-  struct stat info;
-  const uint64_t file_bytes =
-      stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
-  AllowTime(file_bytes);
+  const uint64_t file_bytes = BytesOf(path);
+  receiver_.AllowWaiting(limits_.silent_seconds +
+                         limits_.seconds_per_mib * static_cast<double>(file_bytes) / (1 << 20));
   const auto given_up = [this] { return absl::StrCat("the process that decoded it ", Stop()); };
   const auto died = [this](Result result) {
     return absl::StrCat("the process that decoded it ", Stop(result == Result::kClosed));
@@ -231,15 +212,15 @@ absl::StatusOr<std::string> SandboxedDecoder::Decode(const std::string& path,
   DecodedImage& image = image_;
   std::string texts;
   while (true) {
-    Frame frame;
+    ImageFrame frame;
     Result result = receiver_.Read(std::as_writable_bytes(std::span(&frame, 1)));
     if (result != Result::kOk) return died(result);
-    if (!IsPossible(frame) || frame.kind == Frame::kStarted) return given_up();
+    if (!IsPossible(frame)) return given_up();
     texts.resize(frame.text_bytes);
     result = receiver_.Read(std::as_writable_bytes(std::span(texts)));
     if (result != Result::kOk) return died(result);
-    if (frame.kind != Frame::kImage) {
-      if (frame.kind == Frame::kDone) return "";
+    if (frame.kind != ImageFrame::kImage) {
+      if (frame.kind == ImageFrame::kDone) return "";
       return texts.empty() ? "cannot be read" : PrintableText(texts, kMaxReasonBytes);
     }
     if (!FillImage(frame, texts, image)) return given_up();

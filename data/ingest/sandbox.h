@@ -29,12 +29,20 @@ struct SandboxLimits {
   double seconds_per_mib = 1;
   // How long the parent waits for the child, all together for a file (and as much longer as
   // seconds_per_mib says), before it ends it.
-  double silent_seconds = 300;
+  int silent_seconds = 300;
   // What a file may become: no compression that is read does better than about 1,000 to 1, but few
   // bytes may truly be one large image.
   uint64_t decoded_bytes = uint64_t{4} << 30;
   uint64_t decoded_bytes_per_byte = 1100;
 };
+
+// The child's side of the border, for all that decodes. A process that was just forked for it gives
+// up what decoding does not need, and keeps `socket` as descriptor kSandboxSocket. Warns, loudly,
+// where the kernel cannot confine it.
+inline constexpr int kSandboxSocket = 3;
+void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits);
+// The CPU time of this process may go on for what a source of this size may take.
+void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits);
 
 // One thread at a time; any number of instances beside each other. The child is forked by Start, or
 // when the first file comes, or the first after a child was lost, with all that the process has in
@@ -47,7 +55,7 @@ class SandboxedDecoder {
   SandboxedDecoder(const SandboxedDecoder&) = delete;
   SandboxedDecoder& operator=(const SandboxedDecoder&) = delete;
 
-  // Makes the child now. Says once a process, loudly, where the kernel cannot confine it.
+  // Makes the child now.
   absl::Status Start();
 
   // Says that `path` will be decoded after those announced before, so that the child goes on with
@@ -64,8 +72,6 @@ class SandboxedDecoder {
   // Ends the child, at once or, if it seems to be ending by itself, after a moment. Returns how it
   // went, for people.
   std::string Stop(bool seems_dead = false);
-  // What is left of its time is for the file of `bytes`.
-  void AllowTime(uint64_t bytes);
   bool Request(const std::string& path);
 
   const DecodeFunction decode_;

@@ -16,7 +16,7 @@
 namespace langevin::data {
 namespace {
 
-static_assert(std::is_trivially_copyable_v<Frame>);
+static_assert(std::is_trivially_copyable_v<ImageFrame>);
 
 constexpr size_t kSendBufferBytes = 256 << 10;
 constexpr size_t kReceiveBufferBytes = 256 << 10;
@@ -55,10 +55,10 @@ bool AreFinite(const Numbers& numbers) {
 
 }  // namespace
 
-Frame FrameOf(const DecodedImage& image, std::string& texts) {
+ImageFrame FrameOf(const DecodedImage& image, std::string& texts) {
   const MedicalFacts& medical = image.medical;
-  Frame frame = {
-      .kind = Frame::kImage,
+  ImageFrame frame = {
+      .kind = ImageFrame::kImage,
       .dtype = image.dtype,
       .bits = image.bits,
       .shape = image.shape,
@@ -70,12 +70,12 @@ Frame FrameOf(const DecodedImage& image, std::string& texts) {
       .normal = medical.normal.value_or(std::array<double, 3>{}),
       .spacing_count = static_cast<uint32_t>(std::min<size_t>(medical.spacing_mm.size(), 3))};
   std::copy_n(medical.spacing_mm.begin(), frame.spacing_count, frame.spacing.begin());
-  frame.flags = (image.alpha_left_out ? Frame::kAlphaLeftOut : 0U) |
-                (image.label.has_value() ? Frame::kHasLabel : 0U) |
-                (medical.position_mm.has_value() ? Frame::kHasPosition : 0U) |
-                (medical.normal.has_value() ? Frame::kHasNormal : 0U) |
-                (medical.burned_in_annotation ? Frame::kBurnedIn : 0U) |
-                (medical.secondary_capture ? Frame::kSecondaryCapture : 0U);
+  frame.flags = (image.alpha_left_out ? ImageFrame::kAlphaLeftOut : 0U) |
+                (image.label.has_value() ? ImageFrame::kHasLabel : 0U) |
+                (medical.position_mm.has_value() ? ImageFrame::kHasPosition : 0U) |
+                (medical.normal.has_value() ? ImageFrame::kHasNormal : 0U) |
+                (medical.burned_in_annotation ? ImageFrame::kBurnedIn : 0U) |
+                (medical.secondary_capture ? ImageFrame::kSecondaryCapture : 0U);
   texts.clear();
   if (!image.physical.unit.empty() || !medical.modality.empty() || !medical.group.empty() ||
       !medical.series.empty() || !image.notes.empty()) {
@@ -94,11 +94,10 @@ Frame FrameOf(const DecodedImage& image, std::string& texts) {
   return frame;
 }
 
-bool IsPossible(const Frame& frame) {
+bool IsPossible(const ImageFrame& frame) {
   if (frame.text_bytes > kMaxTextBytes) return false;
-  if (frame.kind != Frame::kImage) {
-    return (frame.kind == Frame::kStarted || frame.kind == Frame::kDone ||
-            frame.kind == Frame::kUnreadable) &&
+  if (frame.kind != ImageFrame::kImage) {
+    return (frame.kind == ImageFrame::kDone || frame.kind == ImageFrame::kUnreadable) &&
            frame.pixel_bytes == 0 && frame.mask_bytes == 0 && frame.extra_bytes == 0;
   }
   const ImageShape& shape = frame.shape;
@@ -112,35 +111,35 @@ bool IsPossible(const Frame& frame) {
                        (frame.dtype == DType::kUint16 && frame.bits >= 1 && frame.bits <= 16) ||
                        frame.dtype == DType::kFloat32;
   const uint64_t pixels = static_cast<uint64_t>(shape.height * shape.width);
-  return numbers && (frame.flags & ~uint32_t{Frame::kAllFlags}) == 0 && frame.images_in_file >= 0 &&
-         frame.images_in_file <= kMaxImages && frame.label >= 0 && frame.label <= kMaxLabel &&
-         std::isfinite(frame.scale) && frame.scale != 0 && std::isfinite(frame.offset) &&
-         AreFinite(frame.position) && AreFinite(frame.normal) && AreFinite(frame.spacing) &&
-         frame.spacing_count <= 3 &&
+  return numbers && (frame.flags & ~uint32_t{ImageFrame::kAllFlags}) == 0 &&
+         frame.images_in_file >= 0 && frame.images_in_file <= kMaxImages && frame.label >= 0 &&
+         frame.label <= kMaxLabel && std::isfinite(frame.scale) && frame.scale != 0 &&
+         std::isfinite(frame.offset) && AreFinite(frame.position) && AreFinite(frame.normal) &&
+         AreFinite(frame.spacing) && frame.spacing_count <= 3 &&
          frame.pixel_bytes == static_cast<uint64_t>(shape.values()) * SizeOf(frame.dtype) &&
          frame.pixel_bytes <= static_cast<uint64_t>(kMaxDecodedBytes) &&
          (frame.mask_bytes == 0 || frame.mask_bytes == pixels) &&
          frame.extra_bytes <= kMaxExtraBytes;
 }
 
-bool FillImage(const Frame& frame, std::string_view texts, DecodedImage& image) {
+bool FillImage(const ImageFrame& frame, std::string_view texts, DecodedImage& image) {
   image.shape = frame.shape;
   image.dtype = frame.dtype;
   image.bits = frame.bits;
-  image.alpha_left_out = (frame.flags & Frame::kAlphaLeftOut) != 0;
+  image.alpha_left_out = (frame.flags & ImageFrame::kAlphaLeftOut) != 0;
   image.images_in_file = frame.images_in_file;
   image.physical.scale = frame.scale;
   image.physical.offset = frame.offset;
   image.label.reset();
-  if ((frame.flags & Frame::kHasLabel) != 0) image.label = frame.label;
+  if ((frame.flags & ImageFrame::kHasLabel) != 0) image.label = frame.label;
   MedicalFacts& medical = image.medical;
   medical.position_mm.reset();
   medical.normal.reset();
-  if ((frame.flags & Frame::kHasPosition) != 0) medical.position_mm = frame.position;
-  if ((frame.flags & Frame::kHasNormal) != 0) medical.normal = frame.normal;
+  if ((frame.flags & ImageFrame::kHasPosition) != 0) medical.position_mm = frame.position;
+  if ((frame.flags & ImageFrame::kHasNormal) != 0) medical.normal = frame.normal;
   medical.spacing_mm.assign(frame.spacing.begin(), frame.spacing.begin() + frame.spacing_count);
-  medical.burned_in_annotation = (frame.flags & Frame::kBurnedIn) != 0;
-  medical.secondary_capture = (frame.flags & Frame::kSecondaryCapture) != 0;
+  medical.burned_in_annotation = (frame.flags & ImageFrame::kBurnedIn) != 0;
+  medical.secondary_capture = (frame.flags & ImageFrame::kSecondaryCapture) != 0;
   image.notes.clear();
   image.physical.unit.clear();
   medical.modality.clear();
@@ -177,8 +176,8 @@ bool SendAll(int socket, std::span<const std::byte> bytes) {
 
 FrameSender::FrameSender(int socket) : socket_(socket) { buffer_.reserve(kSendBufferBytes); }
 
-bool FrameSender::Send(const Frame& frame, std::string_view texts, const DecodedImage* image) {
-  Frame announced = frame;
+bool FrameSender::Send(const ImageFrame& frame, std::string_view texts, const DecodedImage* image) {
+  ImageFrame announced = frame;
   announced.text_bytes = texts.size();
   if (!Put(std::as_bytes(std::span(&announced, 1))) || !Put(std::as_bytes(std::span(texts)))) {
     return false;

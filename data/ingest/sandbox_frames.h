@@ -18,10 +18,10 @@ namespace langevin::data {
 
 inline constexpr uint64_t kMaxTextBytes = 64 << 10;
 
-struct Frame {
-  // kFile goes to the child, followed by the path; all others come from it: kStarted first, then
-  // for each file kImage any number of times and one of kDone and kUnreadable.
-  enum Kind : uint32_t { kFile, kStarted, kImage, kDone, kUnreadable };
+struct ImageFrame {
+  // kFile goes to the child, followed by the path; for each come back kImage any number of times
+  // and one of kDone and kUnreadable.
+  enum Kind : uint32_t { kFile, kImage, kDone, kUnreadable };
   enum Flag : uint32_t {
     kAlphaLeftOut = 1,
     kHasLabel = 2,
@@ -42,22 +42,21 @@ struct Frame {
   double scale = 1, offset = 0;
   std::array<double, 3> position = {}, normal = {}, spacing = {};
   uint32_t spacing_count = 0;
-  int32_t confinement_error = 0;  // kStarted: errno where seccomp could not be had.
   // What follows, in this order. `texts`: the path or the reason as it is; of an image unit,
   // modality, group, series and notes, each with its length before it.
   uint64_t text_bytes = 0, pixel_bytes = 0, mask_bytes = 0, extra_bytes = 0;
 };
 
 // Child: the frame of an image, and its texts (none where all are empty).
-Frame FrameOf(const DecodedImage& image, std::string& texts);
+ImageFrame FrameOf(const DecodedImage& image, std::string& texts);
 
 // Parent: whether `frame` is one that an honest child sends: known values, sizes that fit each
 // other and the limits, finite numbers.
-bool IsPossible(const Frame& frame);
+bool IsPossible(const ImageFrame& frame);
 
 // Parent: what `frame` and `texts` say besides the pixels, mask and extra bytes. Texts become
 // printable. False: nonsense.
-bool FillImage(const Frame& frame, std::string_view texts, DecodedImage& image);
+bool FillImage(const ImageFrame& frame, std::string_view texts, DecodedImage& image);
 
 // Child: collects small frames and sends many at a time.
 class FrameSender {
@@ -65,7 +64,7 @@ class FrameSender {
   explicit FrameSender(int socket);
 
   // False: the parent is gone.
-  bool Send(const Frame& frame, std::string_view texts, const DecodedImage* image = nullptr);
+  bool Send(const ImageFrame& frame, std::string_view texts, const DecodedImage* image = nullptr);
   bool Flush();
 
  private:

@@ -35,6 +35,13 @@ struct SourceFile {
   std::string group;        // Of the table: images of a group stay in one split.
   std::string condition;    // Of the table.
 
+  // Of a DICOM series: the files behind `path`, in order.
+  std::vector<std::string> more_paths;
+
+  // What reports and messages call it, where its name may be a patient's; empty: its path.
+  std::string safe_name;
+  const std::string& shown() const { return safe_name.empty() ? path : safe_name; }
+
   // Inside its input: the same wherever the input lies.
   std::string name() const { return path.substr(name_begin); }
 };
@@ -50,6 +57,7 @@ struct Sources {
   bool has_labels = false;
   bool is_idx = false;              // MNIST's files.
   std::vector<Rejection> rejected;  // What is there but is not read.
+  std::vector<std::string> notes;   // Remarks for the report.
 
   bool HasSplit(Split split) const;
 };

@@ -25,21 +25,15 @@ RunConfig Load(const std::vector<std::string>& overrides) {
 }
 
 TEST(CheckSameRunTest, WhatTheWeightsDoNotDependOnMayDiffer) {
-  const std::vector<std::string> harmless = {"train.total_images=6400",
-                                             "data.loader_threads=7",
-                                             "data.prefetch=9",
-                                             "data.verify_checksums=false",
-                                             "distributed.backend=NCCL",
-                                             "distributed.reduction=FAST",
-                                             "distributed.timeout_seconds=5",
-                                             "distributed.threads_per_rank=3",
-                                             "checkpoint.every_images=640",
-                                             "checkpoint.every_seconds=1",
-                                             "checkpoint.keep=9",
-                                             "monitor.log_every_images=64",
-                                             "monitor.sample_every_images=0",
-                                             "monitor.sample_count=1",
-                                             "monitor.sample_steps=2"};
+  const std::vector<std::string> harmless = {
+      "train.total_images=6400", "data.loader_threads=7", "data.prefetch=9",
+      "data.verify_checksums=false", "data.checksum_rate=0.5",
+      // Not used by order SAMPLE.
+      "data.block_images=3", "data.lanes=3", "data.window_blocks=3", "distributed.backend=NCCL",
+      "distributed.reduction=FAST", "distributed.timeout_seconds=5",
+      "distributed.threads_per_rank=3", "checkpoint.every_images=640", "checkpoint.every_seconds=1",
+      "checkpoint.keep=9", "monitor.log_every_images=64", "monitor.sample_every_images=0",
+      "monitor.sample_count=1", "monitor.sample_steps=2"};
   for (const std::string& change : harmless) {
     const absl::Status status = CheckSameRun(Load({}), Load({change}));
     EXPECT_TRUE(status.ok()) << change << ": " << status;
@@ -60,6 +54,10 @@ TEST(CheckSameRunTest, NamesTheFirstFieldThatMattersAndBothValues) {
        "field diffusion.ddpm.prediction: was EPSILON when the run began and is now SAMPLE:"},
       {"data.augment.horizontal_flip=true",
        "field data.augment.horizontal_flip: was false when the run began and is now true:"},
+      {"data.augment.edm.probability=0.12", "field data.augment.edm.probability: was 0 when"},
+      {"data.augment.noise=0.1", "field data.augment.noise: was 0 when the run began"},
+      {"data.order=BLOCK", "field data.order: was SAMPLE when the run began and is now BLOCK:"},
+      {"data.class_balance=0.5", "field data.class_balance: was 0 when the run began"},
       {"optimizer.learning_rate=0.0010000000000000002",
        "field optimizer.learning_rate: was 0.001 when the run began and is now "
        "0.0010000000000000002:"},
@@ -74,6 +72,17 @@ TEST(CheckSameRunTest, NamesTheFirstFieldThatMattersAndBothValues) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << change;
     EXPECT_THAT(std::string(status.message()), StartsWith(message));
   }
+}
+
+TEST(CheckSameRunTest, MixedDataSetsMayMoveButNotChangeWeights) {
+  const auto mixed = [](const std::string& path, double weight) {
+    RunConfig config = Load({});
+    config.data.mix = {{.path = path, .weight = weight}};
+    return config;
+  };
+  EXPECT_TRUE(CheckSameRun(mixed("a", 1), mixed("b", 1)).ok());
+  EXPECT_FALSE(CheckSameRun(mixed("a", 1), mixed("a", 2)).ok());
+  EXPECT_FALSE(CheckSameRun(mixed("a", 1), Load({})).ok());
 }
 
 TEST(CheckSameRunTest, ALearningRateThatEndsWithTheRunFixesItsLength) {

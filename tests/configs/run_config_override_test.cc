@@ -112,6 +112,9 @@ TEST(OverrideTest, NamesTheOverrideAndWhatIsAllowed) {
        "number"},
       {"optimizer.learning_rate=nan",
        "--set optimizer.learning_rate=nan: value nan: must be a finite number, 0 or more"},
+      {"data.mix.path=a",
+       "--set data.mix.path=a: data.mix is a list of groups, which only the config's file can "
+       "give"},
       {"data.verify_checksums=yes",
        "--set data.verify_checksums=yes: value yes: must be true or false"},
       {"train.precision=bf16", "--set train.precision=bf16: value bf16: must be one of FP32, BF16"},

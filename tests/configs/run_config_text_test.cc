@@ -56,8 +56,13 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
            class_embed_type: "identity" num_class_embeds: 3 num_train_timesteps: 500 } }
          diffusion { ddpm { num_train_timesteps: 400 beta_schedule: SCALED_LINEAR
            beta_start: 0.001 beta_end: 0.03 prediction: V_PREDICTION clip_sample: false } }
-         data { augment { horizontal_flip: true } loader_threads: 3 prefetch: 5
-           verify_checksums: false }
+         data { augment { horizontal_flip: true vertical_flip: true quarter_turns: true crop: 0.1
+             scale: 0.2 rotate_degrees: 3 translate: 0.4 intensity_scale: 0.5 intensity_shift: 0.6
+             noise: 0.7 edm { probability: 0.8 x_flip: false y_flip: false scale: false
+               rotate: false anisotropy: false translate: false } }
+           loader_threads: 3 prefetch: 5 verify_checksums: false checksum_rate: 0.9 order: SAMPLE
+           block_images: 11 lanes: 12 window_blocks: 13 class_balance: 0.14 weight: 1.5
+           mix { path: "/a" weight: 1.6 } mix { path: "/b" } }
          optimizer { learning_rate: 0.5 beta1: 0.1 beta2: 0.2 epsilon: 0.3 weight_decay: 0.4
            clip_norm: 0.6 warmup_images: 9 schedule: LINEAR_DECAY }
          ema { decay: 0.7 rampup_ratio: 0.8 }
@@ -101,7 +106,29 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
   EXPECT_EQ(parsed->unet, unet);
   EXPECT_EQ(parsed->ddpm, (DdpmConfig{400, BetaSchedule::kScaledLinear, 0.001, 0.03,
                                       Prediction::kVPrediction, false}));
-  EXPECT_TRUE(parsed->data.augment.horizontal_flip);
+  EXPECT_EQ(parsed->data.augment, (AugmentConfig{true,
+                                                 true,
+                                                 true,
+                                                 0.1,
+                                                 0.2,
+                                                 3,
+                                                 0.4,
+                                                 0.5,
+                                                 0.6,
+                                                 0.7,
+                                                 {0.8, false, false, false, false, false, false}}));
+  EXPECT_EQ(parsed->data.checksum_rate, 0.9);
+  EXPECT_EQ(parsed->data.order, DataOrder::kSample);
+  EXPECT_EQ(parsed->data.block_images, 11);
+  EXPECT_EQ(parsed->data.lanes, 12);
+  EXPECT_EQ(parsed->data.window_blocks, 13);
+  EXPECT_EQ(parsed->data.class_balance, 0.14);
+  EXPECT_EQ(parsed->data.weight, 1.5);
+  ASSERT_EQ(parsed->data.mix.size(), 2);
+  EXPECT_EQ(parsed->data.mix[0].path, "/a");
+  EXPECT_EQ(parsed->data.mix[0].weight, 1.6);
+  EXPECT_EQ(parsed->data.mix[1].path, "/b");
+  EXPECT_EQ(parsed->data.mix[1].weight, 1);
   EXPECT_EQ(parsed->data.loader_threads, 3);
   EXPECT_EQ(parsed->data.prefetch, 5);
   EXPECT_FALSE(parsed->data.verify_checksums);

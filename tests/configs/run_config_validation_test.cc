@@ -22,7 +22,7 @@ RunConfig Valid() {
 std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
   RunConfig config = Valid();
   change(config);
-  const std::optional<RunConfigProblem> problem = FindProblem(config);
+  const std::optional<ConfigProblem> problem = FindProblem(config);
   return problem.has_value() ? problem->field + ": " + problem->message : "none";
 }
 
@@ -35,6 +35,13 @@ TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
       [](RunConfig& c) { c.ema = {.decay = 0, .rampup_ratio = 0}; },
       [](RunConfig& c) { c.ema = {.half_life_images = 1, .rampup_ratio = 1}; },
       [](RunConfig& c) { c.data = {.loader_threads = 256, .prefetch = 1024}; },
+      [](RunConfig& c) { c.data.augment = {.crop = 0.9, .rotate_degrees = 180, .translate = 1}; },
+      [](RunConfig& c) { c.data.augment.edm.probability = 1; },
+      [](RunConfig& c) { c.data.checksum_rate = c.data.class_balance = 1; },
+      [](RunConfig& c) { c.data.mix = {{.path = "a", .weight = 1e-9}}; },
+      [](RunConfig& c) { c.data.order = DataOrder::kBlock, c.data.lanes = 64; },
+      // Lanes do not matter to order SAMPLE.
+      [](RunConfig& c) { c.data.lanes = 7; },
       [](RunConfig& c) { c.distributed.timeout_seconds = 1; },
       [](RunConfig& c) { c.distributed.timeout_seconds = 86400; },
       [](RunConfig& c) { c.checkpoint = {.every_images = 0, .every_seconds = 0, .keep = 1}; },
@@ -60,6 +67,29 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
   const std::string below_one = "must be at least 0 and below 1";
   const std::string from_zero = "must be a finite number, 0 or more";
   const std::vector<Case> cases = {
+      {[](RunConfig& c) { c.data.checksum_rate = kNan; },
+       "data.checksum_rate: value nan: must be from 0 to 1"},
+      {[](RunConfig& c) { c.data.class_balance = 1.5; },
+       "data.class_balance: value 1.5: must be from 0 to 1"},
+      {[](RunConfig& c) { c.data.augment.crop = 1; },
+       "data.augment.crop: value 1: must be from 0 to 0.9"},
+      {[](RunConfig& c) { c.data.augment.rotate_degrees = -1; },
+       "data.augment.rotate_degrees: value -1: must be from 0 to 180"},
+      {[](RunConfig& c) { c.data.augment.edm.probability = 12; },
+       "data.augment.edm.probability: value 12: must be from 0 to 1"},
+      {[](RunConfig& c) { c.data.weight = 0; },
+       "data.weight: value 0: must be a finite number "
+       "above 0"},
+      {[](RunConfig& c) { c.data.mix = {{.path = "", .weight = 1}}; },
+       "data.mix.path: is not set; it must name a data set"},
+      {[](RunConfig& c) { c.data.mix = {{.path = "a", .weight = kInfinity}}; },
+       "data.mix.weight: value inf: must be a finite number above 0"},
+      {[](RunConfig& c) { c.data.order = DataOrder::kBlock, c.data.lanes = 7; },
+       "data.lanes: value 7: must divide train.global_batch, which is 64"},
+      {[](RunConfig& c) { c.data.order = DataOrder::kBlock, c.data.class_balance = 1; },
+       "data.order: value BLOCK: cannot be together with data.class_balance, whose images lie "
+       "apart; "
+       "use SAMPLE"},
       {[](RunConfig& c) { c.unet->norm_num_groups = 7; },
        "model.unet.norm_num_groups: value 7: must divide each of block_out_channels, and does not "
        "divide 16"},

@@ -15,7 +15,8 @@ std::vector<float> Transform(const ImageShape& shape, DType dtype, const Intensi
                              int64_t position = 0) {
   std::vector<float> out(static_cast<size_t>(shape.values()));
   const ImageTransform transform(shape, dtype, map, /*seed=*/1, {.horizontal_flip = flip});
-  transform.Apply(position, std::as_bytes(std::span(stored)), out);
+  ImageTransform::Scratch scratch;
+  transform.Apply(position, std::as_bytes(std::span(stored)), {}, {.image = out}, scratch);
   return out;
 }
 

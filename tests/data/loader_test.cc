@@ -23,12 +23,18 @@ class LoaderTest : public DataTest {
     dataset_ = *std::move(dataset);
   }
 
+  // All that a loader gives, one microbatch after the other.
+  struct Taken {
+    std::vector<float> images;
+    std::vector<int64_t> labels;
+  };
+
   // The images and labels at positions [first, first + count), taken in microbatches.
-  Microbatch Take(LoaderOptions options, int64_t first, int64_t count) {
+  Taken Take(LoaderOptions options, int64_t first, int64_t count) {
     const int64_t step = options.microbatch;
     const auto loader =
         Loader::Create(*dataset_, options, [=](int64_t k) { return first + k * step; });
-    Microbatch all;
+    Taken all;
     for (int64_t done = 0; done < count; done += step) {
       const auto next = loader->Next();
       EXPECT_TRUE(next.ok()) << next.status();
@@ -45,7 +51,7 @@ class LoaderTest : public DataTest {
 };
 
 TEST_F(LoaderTest, EachPositionHasTheSampleThatTheOrderNames) {
-  const Microbatch all = Take({.seed = 5, .microbatch = 4}, /*first=*/0, /*count=*/60);
+  const Taken all = Take({.seed = 5, .microbatch = 4}, /*first=*/0, /*count=*/60);
   const SampleOrder order(5, kTrain);
   for (int64_t position = 0; position < 60; ++position) {
     const int64_t sample = order.SampleAt(position);
@@ -61,12 +67,12 @@ TEST_F(LoaderTest, EachPositionHasTheSampleThatTheOrderNames) {
 
 TEST_F(LoaderTest, ThreadsAndPrefetchChangeNothing) {
   LoaderOptions options = {.seed = 5, .augment = {.horizontal_flip = true}, .microbatch = 4};
-  const Microbatch expected = Take(options, 0, 120);
+  const Taken expected = Take(options, 0, 120);
   for (const int threads : {1, 2, 5}) {
     for (const int prefetch : {1, 3, 16}) {
       options.threads = threads;
       options.prefetch = prefetch;
-      const Microbatch taken = Take(options, 0, 120);
+      const Taken taken = Take(options, 0, 120);
       EXPECT_EQ(taken.images, expected.images) << threads << " threads, prefetch " << prefetch;
       EXPECT_EQ(taken.labels, expected.labels);
     }
@@ -75,11 +81,11 @@ TEST_F(LoaderTest, ThreadsAndPrefetchChangeNothing) {
 
 TEST_F(LoaderTest, StartAndGroupingChangeNothing) {
   LoaderOptions options = {.seed = 5, .augment = {.horizontal_flip = true}, .microbatch = 60};
-  const Microbatch expected = Take(options, 0, 60);
+  const Taken expected = Take(options, 0, 60);
   for (int64_t first = 0; first < 30; ++first) {
     for (const int64_t microbatch : {1, 2, 5, 6}) {
       options.microbatch = microbatch;
-      const Microbatch taken = Take(options, first, 30);
+      const Taken taken = Take(options, first, 30);
       ASSERT_TRUE(std::equal(taken.images.begin(), taken.images.end(),
                              expected.images.begin() + first * 24))
           << "from " << first << " in microbatches of " << microbatch;
@@ -91,9 +97,9 @@ TEST_F(LoaderTest, StartAndGroupingChangeNothing) {
 
 TEST_F(LoaderTest, FlipIsDrawnForThePositionNotTheSample) {
   LoaderOptions options = {.seed = 5, .microbatch = 1};
-  const Microbatch straight = Take(options, 0, 4 * kTrain);
+  const Taken straight = Take(options, 0, 4 * kTrain);
   options.augment.horizontal_flip = true;
-  const Microbatch flipped = Take(options, 0, 4 * kTrain);
+  const Taken flipped = Take(options, 0, 4 * kTrain);
   std::vector<int> flips(kTrain);
   const SampleOrder order(5, kTrain);
   for (int64_t position = 0; position < 4 * kTrain; ++position) {

@@ -7,6 +7,7 @@ import csv
 import gzip
 import os
 import subprocess
+import zlib
 
 import h5py
 import numpy as np
@@ -83,6 +84,60 @@ def test_checksums_are_crc32c_of_the_stored_bytes(tmp_path):
         assert "labels" not in shard
         for image, crc in zip(shard["images"][:], shard["crc32c"][:]):
             assert crc == crc32c(image.tobytes())
+
+
+def test_prepare_writes_masks_and_compressed_shards(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    masks = np.random.default_rng(1).random((4, 12, 10)) < 0.5
+    masks[0] = True
+    for i, mask in enumerate(masks):
+        pixels = np.full((12, 10, 4), 50 + i, np.uint8)
+        pixels[:, :, 3] = np.where(mask, 255, 0)
+        Image.fromarray(pixels).save(source / f"{i}.png")
+    prints = []
+    for layout in ("PLAIN", "COMPRESSED"):
+        data = tmp_path / layout
+        prepare(source, data, "--set", "read.alpha=MASK", "--set", f"shards.layout={layout}")
+        prints.append([line for line in (data / "manifest.textproto").read_text().splitlines() if "fingerprint" in line])
+        assert "with masks" in langevin("inspect", data / "train-00000-of-00001.h5").stdout
+    assert prints[0] == prints[1] and prints[0]
+    with h5py.File(tmp_path / "PLAIN" / "train-00000-of-00001.h5") as shard:
+        order = shard["images"][:, 0, 0, 0].astype(int) - 50
+        np.testing.assert_array_equal(shard["masks"][:], masks[order])
+        assert shard["extras_crc32c"][list(order).index(0)] == 0
+        for mask, crc in zip(shard["masks"][1:], shard["extras_crc32c"][1:]):
+            assert crc == (0 if mask.all() else crc32c(mask.tobytes()))
+    with h5py.File(tmp_path / "COMPRESSED" / "train-00000-of-00001.h5") as shard:
+        assert "images" not in shard and "masks" not in shard and len(shard["mask_index"]) == 4
+
+
+def test_compressed_shards_need_nothing_but_zlib(tmp_path):
+    images = np.zeros((40, 16, 16, 3), np.uint8)
+    images[:] = np.arange(16, dtype=np.uint8)[None, :, None, None]
+    images[::2] = np.random.default_rng(0).integers(0, 256, images[::2].shape)  # Not to be shortened.
+    (tmp_path / "raw").write_bytes(images.tobytes())
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    for layout in ("plain", "compressed"):
+        command = ["bench", "loader", "--side", 16, "--count", 40, "--batch", 8, "--epochs", 1, "--layout", layout,
+                   "--images", tmp_path / "raw", "--work", tmp_path]
+        subprocess.run([os.environ["LANGEVIN"], *map(str, command)], check=True, env=environment, timeout=120)
+    with h5py.File(tmp_path / "langevin_16_40_plain_given" / "train-00000-of-00001.h5") as shard:
+        np.testing.assert_array_equal(shard["images"][:], images)
+        crcs = shard["crc32c"][:]
+    with h5py.File(tmp_path / "langevin_16_40_compressed_given" / "train-00000-of-00001.h5") as shard:
+        attributes = [shard.attrs[name] for name in ("height", "width", "channels", "bytes_per_number", "count")]
+        assert attributes == [16, 16, 3, 1, 40] and "images" not in shard
+        np.testing.assert_array_equal(shard["crc32c"][:], crcs)
+        blob, codes = shard["blob"][:].tobytes(), set()
+        for image, (offset, length, code, crc) in zip(images, shard["index"][:]):
+            data = blob[offset:offset + length]
+            assert crc32c(data) == crc
+            if code == 1:
+                data = np.frombuffer(zlib.decompress(data), np.uint8).reshape(3, 16, 16).transpose(1, 2, 0).tobytes()
+            assert data == image.tobytes()
+            codes.add(int(code))
+        assert codes == {0, 1} and len(blob) < images.nbytes * 0.6
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])

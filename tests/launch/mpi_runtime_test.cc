@@ -39,6 +39,16 @@ TEST(MpiRuntimeTest, ThreadsComeFromConfigThenEnvironmentThenAffinity) {
   EXPECT_EQ((*runtime)->ComputeThreads(0), CPU_COUNT(&mask));
 }
 
+// The progress thread of a rank that computes on all its cores would take one of them.
+TEST(MpiRuntimeTest, ACoreIsSpareWhereNoThreadComputesOnIt) {
+  cpu_set_t mask;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  const auto runtime = MpiRuntime::Start({});
+  ASSERT_TRUE(runtime.ok());
+  EXPECT_TRUE((*runtime)->HasSpareCores(CPU_COUNT(&mask) - 1));
+  EXPECT_FALSE((*runtime)->HasSpareCores(CPU_COUNT(&mask)));
+}
+
 TEST(MpiRuntimeTest, BackendsThatCannotCarryTheTensorsAreRefused) {
   const auto runtime = MpiRuntime::Start({});
   ASSERT_TRUE(runtime.ok());

@@ -58,6 +58,20 @@ def test_collectives_print_each_size_and_a_fit(tmp_path):
         assert fit["ranks"] == 2 and fit["backend"] == "mpi" and fit["bytes_per_s"] > 0
 
 
+def test_loader_prints_the_keys_of_the_peer(tmp_path):
+    source = (BENCH / "peer_loader.py").read_text()
+    peer = re.findall(r'"(\w+)":', source[source.index("print(json.dumps("):])
+    for more in ([], ["--layout", "compressed", "--threads", "2"], ["--order", "block", "--batch", "32"]):
+        line, = json_lines(run(["bench", "loader", "--side", "8", "--count", "1000", "--epochs", "1", "--work",
+                                tmp_path, *more]))
+        assert list(line)[:4] == peer
+        assert line["peer"] == "langevin" and line["side"] == 8 and line["count"] == 1000
+        assert line["threads"] == (2 if "--threads" in more else 1)
+        # A byte read and four written for each number.
+        assert abs(line["bytes_per_s"] / (line["images_per_s"] * 8 * 8 * 3 * 5) - 1) < 0.01
+        assert line["copy_bytes_per_s"] > 0
+
+
 def test_what_cannot_be_measured_is_refused(tmp_path):
     process = run(["bench", "collectives"], check=False)
     assert process.returncode == 3 and "mpirun -n 2" in process.stderr

@@ -67,10 +67,11 @@ def train(text, data, folder, ranks, *settings):
 def test_unet_small_on_1_2_4_and_8_ranks(images, tmp_path, precision):
     text = small_unet() + TRAINING % (32, "")
     results = {}
-    for ranks, stage in [(1, 0), (2, 1), (4, 0), (8, 1)]:
+    for ranks, stage, overlap in [(1, 0, "false"), (2, 1, "true"), (4, 0, "false"), (8, 1, "true")]:
         results[ranks, stage] = train(text, images, tmp_path / f"{ranks}-{stage}", ranks,
                                       f"train.precision={precision}",
-                                      f"distributed.zero_stage={stage}")
+                                      f"distributed.zero_stage={stage}",
+                                      f"distributed.overlap={overlap}")
     assert len({str(result) for result in results.values()}) == 1, results
 
 
@@ -83,7 +84,8 @@ def test_attention_classes_and_dropout_on_1_2_4_and_8_ranks(images, tmp_path, pr
         folder = tmp_path / f"{ranks}-{stage}"
         results[ranks, stage] = train(text, images, folder, ranks, f"train.precision={precision}",
                                       f"distributed.gradient_precision={gradients}",
-                                      f"distributed.zero_stage={stage}")
+                                      f"distributed.zero_stage={stage}",
+                                      f"distributed.overlap={'true' if ranks > 2 else 'false'}")
         results[ranks, stage] += tuple(
             path.read_bytes() for path in sorted((folder / "run" / "samples").glob("*.png")))
     assert len({str(result) for result in results.values()}) == 1, results.keys()
@@ -97,11 +99,14 @@ def test_gradients_in_bf16_are_other_bits(images, tmp_path):
     assert fp32 != bf16
 
 
-def test_resumed_on_other_ranks_with_and_without_slices(images, tmp_path):
-    whole = train(CONDITIONAL + TRAINING % (96, ""), images, tmp_path / "whole", 1)
+@pytest.mark.parametrize("precision", ["FP32", "BF16"])
+def test_resumed_on_other_ranks_with_and_without_slices(images, tmp_path, precision):
+    """In bf16 a slice holds the fp32 weights too."""
+    precision = f"train.precision={precision}"
+    whole = train(CONDITIONAL + TRAINING % (96, ""), images, tmp_path / "whole", 1, precision)
     for total, ranks, stage in [(32, 4, 1), (48, 1, 0), (64, 2, 1), (80, 8, 0), (96, 2, 0)]:
         parts = train(CONDITIONAL + TRAINING % (total, ""), images, tmp_path / "parts", ranks,
-                      f"distributed.zero_stage={stage}")
+                      precision, f"distributed.zero_stage={stage}")
     assert parts == whole
 
 

@@ -301,7 +301,8 @@ absl::StatusOr<FileInfo> FaultFileSystem::GetInfo(const std::string& path) {
   LANGEVIN_RETURN_IF_ERROR(Step("GetInfo", path));
   const NodePointer node = Find(path);
   if (node == nullptr) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-  return FileInfo{node->is_folder ? FileType::kDirectory : FileType::kRegular, node->data.size()};
+  return FileInfo{.type = node->is_folder ? FileType::kDirectory : FileType::kRegular,
+                  .size = node->data.size()};
 }
 
 absl::StatusOr<std::vector<std::string>> FaultFileSystem::List(const std::string& folder) {

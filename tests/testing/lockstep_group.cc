@@ -68,7 +68,7 @@ class Circle {
   std::map<int, std::map<int, std::string>> texts_;
 };
 
-class LockstepGroup : public checkpoint::Group {
+class LockstepGroup : public Group {
  public:
   LockstepGroup(Circle& circle, int rank) : circle_(circle), rank_(rank) {}
   int rank() const override { return rank_; }
@@ -84,8 +84,8 @@ class LockstepGroup : public checkpoint::Group {
 
 }  // namespace
 
-std::vector<absl::Status> RunInLockstep(
-    int ranks, const std::function<absl::Status(checkpoint::Group& group)>& work) {
+std::vector<absl::Status> RunInLockstep(int ranks,
+                                        const std::function<absl::Status(Group& group)>& work) {
   Circle circle(ranks);
   std::vector<absl::Status> results(ranks);
   std::vector<std::thread> threads;

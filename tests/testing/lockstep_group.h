@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "core/checkpoint/checkpoint.h"
+#include "core/base/group.h"
 
 namespace langevin {
 
 // Calls `work` once for each of `ranks` ranks and gives what they returned, in rank order. A rank
 // that returns while others wait for it in AllGather is gone: they get Unavailable.
-std::vector<absl::Status> RunInLockstep(
-    int ranks, const std::function<absl::Status(checkpoint::Group& group)>& work);
+std::vector<absl::Status> RunInLockstep(int ranks,
+                                        const std::function<absl::Status(Group& group)>& work);
 
 }  // namespace langevin
 

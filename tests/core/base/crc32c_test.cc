@@ -25,11 +25,17 @@ TEST(Crc32cTest, DoesNotDependOnHowTheDataAreCut) {
 }
 
 TEST(Crc32cTest, InstructionAndTableAgreeAtEveryLength) {
-  std::vector<uint8_t> data(200);
-  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(i * 131 + 7);
-  for (size_t size = 0; size <= data.size(); ++size) {
-    const std::span bytes = std::as_bytes(std::span(data.data(), size));
-    EXPECT_EQ(Crc32c(bytes), internal::Crc32cPortable(bytes, 0)) << size;
+  std::vector<uint8_t> data(30000);
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(i * i / 7 + i * 131);
+  // Long data go through three streams in blocks of 192, 1536 and 12288 bytes.
+  std::vector<size_t> sizes = {1535,  1536,  1537,  3071,  3072,  12287, 12288,
+                               12289, 12480, 13824, 14016, 24576, 29999};
+  for (size_t size = 0; size <= 600; ++size) sizes.push_back(size);
+  for (const size_t size : sizes) {
+    for (const uint32_t before : {0u, 0x12345678u}) {
+      const std::span bytes = std::as_bytes(std::span(data.data() + 3, size));
+      ASSERT_EQ(Crc32c(bytes, before), internal::Crc32cPortable(bytes, before)) << size;
+    }
   }
 }
 

@@ -42,7 +42,12 @@ std::vector<absl::Status> SaveWithRanks(FileSystem& file_system, int ranks,
                                         int keep) {
   const TestState state(images_seen);
   return RunInLockstep(ranks, [&](Group& group) {
-    return Save(file_system, group, run_folder, state.metadata(), state.tensors(), keep);
+    std::vector<TensorView> tensors = state.tensors();
+    const std::vector<int> owners = DivideTensors(tensors, ranks);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (owners[i] != group.rank()) tensors[i].bytes = {};
+    }
+    return Save(file_system, group, run_folder, state.metadata(), tensors, keep);
   });
 }
 

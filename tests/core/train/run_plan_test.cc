@@ -19,12 +19,13 @@ constexpr int64_t kMibNumbers = 1 << 18;  // Of fp32.
 constexpr int64_t kNumbers = 125 * kMibNumbers / 4;  // 31.25 MiB.
 
 // Three parameters of 30, 0.5 and 0.75 MiB.
-std::unique_ptr<model::ParameterStore> Model(int ranks) {
+std::unique_ptr<model::ParameterStore> Model(
+    int ranks, configs::Precision precision = configs::Precision::kFp32) {
   auto store = std::make_unique<model::ParameterStore>();
   store->Declare({.name = "a", .shape = {30 * kMibNumbers}});
   store->Declare({.name = "b", .shape = {kMibNumbers / 2}});
   store->Declare({.name = "c", .shape = {3 * kMibNumbers / 4}});
-  store->Allocate(configs::Precision::kFp32, at::kMeta, TrainableMultiple(ranks));
+  store->Allocate(precision, at::kMeta, TrainableMultiple(ranks));
   return store;
 }
 
@@ -47,24 +48,26 @@ std::map<std::string, int64_t> Memory(configs::Precision precision,
                                       const BatchPlan& batch) {
   std::map<std::string, int64_t> parts;
   for (const MemoryPart& part :
-       MemoryOfRank(*Model(batch.ranks), precision, way, batch, 2 * kMibNumbers)) {
+       MemoryOfRank(*Model(batch.ranks, precision), way, batch, 2 * kMibNumbers)) {
     parts[part.name] = part.bytes;
   }
   return parts;
 }
 
-TEST(RunPlanTest, Stage1SlicesMomentsAndAverage) {
+TEST(RunPlanTest, Stage1SlicesMomentsAverageAndFp32Weights) {
   const BatchPlan batch = Batch(8, 8);
   auto whole = Memory(configs::Precision::kBf16, Way(configs::Reduction::kOrdered, 0), batch);
   auto sliced = Memory(configs::Precision::kBf16, Way(configs::Reduction::kOrdered, 1), batch);
   EXPECT_EQ(whole["weights fp32"], 4 * kNumbers);
   EXPECT_EQ(whole["moments"], 8 * kNumbers);
-  for (const char* part : {"moments", "average"}) {
+  for (const char* part : {"moments", "average", "weights fp32"}) {
     EXPECT_EQ(sliced[part], whole[part] / 8) << part;
   }
-  for (const char* part : {"weights fp32", "weights bf16", "gradients fp32", "gradients bf16"}) {
+  for (const char* part : {"weights bf16", "gradients fp32", "gradients bf16"}) {
     EXPECT_EQ(sliced[part], whole[part]) << part;
   }
+  sliced = Memory(configs::Precision::kFp32, Way(configs::Reduction::kOrdered, 1), batch);
+  EXPECT_EQ(sliced["weights fp32"], 4 * kNumbers) << "which forward and backward use";
   EXPECT_EQ(whole["exchange"], 2 << 20);
 }
 
@@ -99,8 +102,9 @@ TEST(RunPlanTest, AccumulationNeedsASumForEachDigitOfTheCounter) {
 }
 
 Traffic TrafficOf(const configs::DistributedConfig& way, const BatchPlan& batch,
-                  at::DeviceType device = at::kMeta) {
-  const auto result = TrafficOfStep(*Model(batch.ranks), way, batch, device);
+                  at::DeviceType device = at::kMeta,
+                  configs::Precision precision = configs::Precision::kFp32) {
+  const auto result = TrafficOfStep(*Model(batch.ranks, precision), way, batch, device);
   EXPECT_TRUE(result.ok()) << result.status();
   return *result;
 }
@@ -129,6 +133,14 @@ TEST(RunPlanTest, TrafficIsWhatReducerAndSlicesAskFor) {
     gathered += entry.bytes * entry.count;
   }
   EXPECT_EQ(gathered, 4 * kNumbers + 8 * kNumbers / 256) << "weights, and a double a block";
+
+  gathered = 0;
+  for (const RecordedCollective& entry :
+       TrafficOf(Way(configs::Reduction::kOrdered, 1), batch, at::kMeta, configs::Precision::kBf16)
+           .after_update) {
+    gathered += entry.bytes * entry.count;
+  }
+  EXPECT_EQ(gathered, 2 * kNumbers + 8 * kNumbers / 256) << "weights travel as they are used";
 }
 
 TEST(RunPlanTest, Bf16GradientsAreHalfTheBytes) {

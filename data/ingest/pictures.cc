@@ -1,0 +1,180 @@
+#include "data/ingest/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "core/base/philox.h"
+#include "core/base/status_macros.h"
+#include "data/ingest/statistics.h"
+
+namespace langevin::data {
+namespace {
+
+constexpr int64_t kThumbnailSide = 64;
+constexpr size_t kPicturesPerClass = 12;
+constexpr size_t kClassesShown = 40;
+constexpr int kRejectedShown = 200;
+constexpr int kPairsPerKind = 20;
+constexpr size_t kSuspectsPerKind = 16;
+constexpr int64_t kHistogramImages = 2000;
+constexpr size_t kBins = 64;
+
+// Keeps the `most` entries with the smallest keys of each kind: a sample that depends on nothing
+// but the keys.
+template <typename Kind>
+class Smallest {
+ public:
+  explicit Smallest(size_t most) : most_(most) {}
+
+  void Add(const Kind& kind, double key, int64_t image) {
+    std::set<std::pair<double, int64_t>>& chosen = chosen_[kind];
+    chosen.emplace(key, image);
+    if (chosen.size() > most_) chosen.erase(std::prev(chosen.end()));
+  }
+  void InsertInto(std::set<int64_t>& images) const {
+    for (const auto& [kind, chosen] : chosen_) {
+      for (const auto& [key, image] : chosen) images.insert(image);
+    }
+  }
+  bool Knows(const Kind& kind) const { return chosen_.contains(kind); }
+  size_t kinds() const { return chosen_.size(); }
+
+ private:
+  const size_t most_;
+  std::map<Kind, std::set<std::pair<double, int64_t>>> chosen_;
+};
+
+std::set<int64_t> ImagesToShow(const PreparationSummary& summary) {
+  std::set<int64_t> chosen;
+  Smallest<int64_t> examples(kPicturesPerClass);
+  for (size_t i = 0; i < summary.images.size(); ++i) {
+    const ImageRecord& image = summary.images[i];
+    if (image.rejected) continue;
+    if (!examples.Knows(image.label) && examples.kinds() >= kClassesShown) continue;
+    const RandomStream stream(/*seed=*/0, i, RandomPurpose::kInitialSample);
+    examples.Add(image.label, stream.Uniform(0), static_cast<int64_t>(i));
+  }
+  examples.InsertInto(chosen);
+  int rejected = 0;
+  for (const RejectedRow& row : summary.rejected) {
+    if (row.image >= 0 && rejected++ < kRejectedShown) chosen.insert(row.image);
+  }
+  // The first pairs, and of what else was found the worst.
+  std::map<Finding::Kind, int> pairs;
+  Smallest<Finding::Kind> worst(kSuspectsPerKind);
+  for (const Finding& finding : summary.findings) {
+    if (finding.other < 0) {
+      worst.Add(finding.kind, -finding.score, finding.image);
+    } else if (pairs[finding.kind]++ < kPairsPerKind) {
+      chosen.insert(finding.image);
+      chosen.insert(finding.other);
+    }
+  }
+  worst.InsertInto(chosen);
+  return chosen;
+}
+
+double ValueAt(const DecodedImage& image, int64_t index) {
+  const std::byte* const place =
+      image.pixels.data() + index * static_cast<int64_t>(SizeOf(image.dtype));
+  if (image.dtype == DType::kUint8) return std::to_integer<int>(*place);
+  if (image.dtype == DType::kUint16) {
+    uint16_t value;
+    std::memcpy(&value, place, sizeof(value));
+    return value;
+  }
+  float value;
+  std::memcpy(&value, place, sizeof(value));
+  return static_cast<double>(value);
+}
+
+void AddTo(ValueHistogram& histogram, double value) {
+  const double place = (value - histogram.low) / (histogram.high - histogram.low) * kBins;
+  ++histogram.bins[static_cast<size_t>(std::clamp(place, 0., kBins - 1.))];
+}
+
+class PictureMaker {
+ public:
+  PictureMaker(SpooledPixels& pixels, Plan& plan) : pixels_(pixels), plan_(plan) {}
+
+  absl::Status Run() {
+    PreparationSummary& summary = plan_.summary;
+    for (const int64_t index : ImagesToShow(summary)) {
+      LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(index));
+      summary.pictures[index] = Thumbnail(image, kThumbnailSide);
+    }
+    return AddHistograms();
+  }
+
+ private:
+  absl::StatusOr<DecodedImage> Load(int64_t index) {
+    const ImageRecord& record = plan_.summary.images[static_cast<size_t>(index)];
+    DecodedImage image;
+    image.shape = record.shape;
+    image.dtype = record.dtype;
+    image.bits = record.bits;
+    image.physical = record.physical;
+    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, payload_));
+    image.pixels.swap(payload_.pixels);
+    return image;
+  }
+
+  // Twice over an even sample: once for the range, once for the bins.
+  absl::Status AddHistograms() {
+    PreparationSummary& summary = plan_.summary;
+    const int64_t count = static_cast<int64_t>(summary.images.size());
+    const int64_t stride = (count + kHistogramImages - 1) / kHistogramImages;
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    for (const bool counting : {false, true}) {
+      if (counting) {
+        if (!(low <= high)) return absl::OkStatus();  // No finite number.
+        if (low == high) high = low + 1;
+        summary.before = {.low = low, .high = high, .bins = std::vector<int64_t>(kBins)};
+        summary.after = {.low = -1, .high = 1, .bins = std::vector<int64_t>(kBins)};
+      }
+      for (int64_t i = 0; i < count; i += stride) {
+        LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
+        const ImageRecord& record = summary.images[static_cast<size_t>(i)];
+        const size_t dataset = static_cast<size_t>(std::max(record.dataset, 0));
+        const IntensityMap& map = plan_.specs[dataset].intensity_map;
+        const PhysicalUnits& units = plan_.formats[dataset].physical;
+        for (int64_t k = 0; k < image.shape.values(); ++k) {
+          const double stored = ValueAt(image, k);
+          if (!std::isfinite(stored)) continue;
+          const double physical = stored * image.physical.scale + image.physical.offset;
+          if (!counting) {
+            low = std::min(low, physical);
+            high = std::max(high, physical);
+            continue;
+          }
+          AddTo(summary.before, physical);
+          if (record.rejected) continue;
+          const double common = (physical - units.offset) / units.scale;  // As it is stored.
+          AddTo(summary.after,
+                std::clamp(common, map.clip_low, map.clip_high) * map.scale + map.offset);
+        }
+        summary.histogram_images += counting ? 1 : 0;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  SpooledPixels& pixels_;
+  Plan& plan_;
+  PixelsAndMask payload_;
+};
+
+}  // namespace
+
+absl::Status AddPictures(SpooledPixels& pixels, Plan& plan) {
+  return PictureMaker(pixels, plan).Run();
+}
+
+}  // namespace langevin::data
