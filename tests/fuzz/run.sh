@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-8}
 shift || true
-all="idx npy npz png jpeg tiff hdf5 sniff csv manifest shard"
+all="idx npy npz png jpeg tiff hdf5 nifti dicom sniff csv manifest shard"
 targets=${*:-$all}
 build=build-fuzz
 python=${LANGEVIN_PYTHON:-.deps/venv/bin/python}
@@ -38,7 +38,7 @@ status=0
 for target in $targets; do
   mkdir -p "$build/corpus/$target" "$build/crashes"
   leaks=1
-  case "$target" in hdf5 | shard | sniff) leaks=0 ;; esac
+  case "$target" in hdf5 | shard | sniff | dicom) leaks=0 ;; esac
   export ASAN_OPTIONS=detect_leaks=$leaks:allocator_may_return_null=1
   end=$((SECONDS + seconds))
   runs=0 foreign=0 own=0
@@ -60,7 +60,8 @@ for target in $targets; do
     frame=$(grep -E '^ *#[0-9]+ ' "$log" | grep -vE \
       'libc\.so|libstdc|sanitizer|asan|interceptor|libfuzzer|fuzzer::|in (raise|abort|__GI_|memcpy|memmove|__memcpy)' | head -1 || true)
     if [[ "$frame" == *libhdf5* || "$frame" == *libtiff* || "$frame" == *libjpeg* ||
-      "$frame" == *libdeflate* || "$frame" == *libz.so* ]]; then
+      "$frame" == *libdeflate* || "$frame" == *libz.so* || "$frame" == *libgdcm* ||
+      "$frame" == *libopenjp2* || "$frame" == *libcharls* ]]; then
       foreign=$((foreign + 1))
     else
       own=1

@@ -98,6 +98,36 @@ add("idx", "labels", b"\0\0\x08\x01\0\0\0\3\1\2\3")
 batch = RNG.integers(0, 256, (3, 6, 5, 1), dtype=np.uint8)
 add("hdf5", "plain", hdf5(images=(batch, {}), labels=(np.arange(3), {})), b"\x20")
 add("hdf5", "gzip", hdf5(images=(batch, {"compression": "gzip", "shuffle": True})))
+volume = np.arange(60, dtype="<i2").tobytes()
+header = bytearray(352)
+struct.pack_into("<i", header, 0, 348)
+struct.pack_into("<8h", header, 40, 3, 5, 4, 3, 1, 1, 1, 1)
+struct.pack_into("<hh", header, 70, 4, 16)
+struct.pack_into("<8f", header, 76, 1, 1, 1, 2, 0, 0, 0, 0)
+struct.pack_into("<fff", header, 108, 352, 2, -3)
+struct.pack_into("<hh", header, 252, 0, 1)
+struct.pack_into("<12f", header, 280, -1, 0, 0, 9, 0, 1, 0, 8, 0, 0, 2, 7)
+header[344:348] = b"n+1\0"
+add("nifti", "small", bytes(header) + volume, b"")
+
+
+def element(group, number, kind, value):
+    value += b" " * (len(value) % 2) if kind in (b"UI", b"CS", b"DS", b"LO") else b""
+    if kind == b"OW":
+        return struct.pack("<HH2sHI", group, number, kind, 0, len(value)) + value
+    return struct.pack("<HH2sH", group, number, kind, len(value)) + value
+
+
+meta = element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+add("dicom", "small", bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) +
+    meta + element(8, 0x60, b"CS", b"CT") + b"".join(
+        element(0x28, number, b"US", struct.pack("<H", value)) for number, value in
+        [(2, 1)]) + element(0x28, 4, b"CS", b"MONOCHROME2") + b"".join(
+            element(0x28, number, b"US", struct.pack("<H", value)) for number, value in
+            [(0x10, 5), (0x11, 6), (0x100, 16), (0x101, 12), (0x102, 11), (0x103, 1)]) +
+    element(0x28, 0x1052, b"DS", b"-1024") + element(0x28, 0x1053, b"DS", b"1") +
+    element(0x7fe0, 0x10, b"OW", volume), b"")
+
 shard = io.BytesIO()
 with h5py.File(shard, "w") as file:
     file["images"], file["labels"] = batch, np.arange(3)
