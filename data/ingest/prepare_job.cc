@@ -273,6 +273,7 @@ absl::StatusOr<std::string> DescribeExisting(FileSystem& file_system, const Prep
     LANGEVIN_ASSIGN_OR_RETURN(const std::string lines, DescribeDataset(file_system, folder));
     absl::StrAppend(&text, lines);
   }
+  LANGEVIN_RETURN_IF_ERROR(PreparationFolder::RemoveLeftover(file_system, target));
   LogInfo("%s: was made from the same inputs before, and is left as it is", target);
   return text;
 }
