@@ -92,11 +92,8 @@ std::string CountBar(int64_t count, int64_t most, const char* css_class) {
 }  // namespace
 
 std::string WithCommas(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
-    digits.insert(static_cast<size_t>(i), ",");
-  }
-  return digits;
+  return number < 1000 ? absl::StrCat(number)
+                       : absl::StrFormat("%s,%03d", WithCommas(number / 1000), number % 1000);
 }
 
 std::string ClassNameOf(const PreparationSummary& summary, int64_t label) {

@@ -38,7 +38,7 @@ bool HidesPaths(const PreparationSummary& summary);
 // What the report calls a class and an image.
 std::string ClassNameOf(const PreparationSummary& summary, int64_t label);
 std::string ImageNameOf(const PreparationSummary& summary, int64_t image, bool hides_paths);
-// "1,234".
+// "1,234". Requires number >= 0.
 std::string WithCommas(int64_t number);
 
 }  // namespace langevin::data
