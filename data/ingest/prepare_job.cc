@@ -133,7 +133,8 @@ class PrepareJob {
       LANGEVIN_RETURN_IF_ERROR(MergeClasses(*parent_, sources_, analysed));
     }
     LANGEVIN_ASSIGN_OR_RETURN(
-        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items));
+        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items,
+                            parent_ != nullptr));
     if (parent_ != nullptr) {
       LANGEVIN_RETURN_IF_ERROR(AppendTo(*parent_, plan));
       plan.summary.notes.push_back(
