@@ -120,6 +120,7 @@ class Planner {
       plan_.specs.push_back(
           {.shape = kind.shape,
            .dtype = kind.format.dtype,
+           .physical = kind.format.physical,
            .has_labels = has_labels,
            .has_groups = has_groups,
            .compressed = config_.shards.layout == configs::ShardLayout::kCompressed});

@@ -219,8 +219,8 @@ class PrepareJob {
   const PrepareOptions& options_;
   const std::string target_;
   Sources& sources_;
-  const Privacy* const privacy_;       // Null: no source is medical.
   const ParentDataset* const parent_;  // Null: nothing is appended to.
+  const Privacy* const privacy_;       // Null: no source is medical.
   const std::string config_text_;
   std::unique_ptr<PreparationFolder> folder_;
   std::vector<std::string> contents_;  // Digests of the source files.

@@ -22,7 +22,7 @@ class AppendTest : public DataTest {
 
   void WriteImages(const std::string& folder, int begin, int end) {
     for (int i = begin; i < end; ++i) {
-      Write(absl::StrCat(folder, "/", "ab"[i % 2], "/", i, ".png"), MakeTestPng(6, 5, 1, i));
+      Write(absl::StrCat(folder, i % 2 == 0 ? "/a/" : "/b/", i, ".png"), MakeTestPng(6, 5, 1, i));
     }
   }
 

@@ -87,7 +87,7 @@ TEST(SandboxedWorkerTest, TimeAndMemoryAreLimited) {
       [](int64_t piece, const EmitRecord& emit, std::string& words) -> absl::Status {
         AllowTimeFor(0, {.seconds_per_file = 0.1});
         if (piece == 1) {
-          for (volatile int i = 0;; i = i + 1) {
+          for (volatile bool forever = true; forever;) {
           }
         }
         if (piece == 2) {
