@@ -70,6 +70,8 @@ std::set<int64_t> ImagesToShow(const PreparationSummary& summary) {
   std::map<Finding::Kind, int> pairs;
   Smallest<Finding::Kind> worst(kSuspectsPerKind);
   for (const Finding& finding : summary.findings) {
+    // Constant images look like nothing.
+    if (summary.images[static_cast<size_t>(finding.image)].measures.constant) continue;
     if (finding.other < 0) {
       worst.Add(finding.kind, -finding.score, finding.image);
     } else if (pairs[finding.kind]++ < kPairsPerKind) {

@@ -74,7 +74,7 @@ TEST(ReportTest, SaysWhatCameInAndWhatCameOut) {
   EXPECT_THAT(html, HasSubstr("<b>39</b><span>images kept"));
   EXPECT_THAT(html, HasSubstr("cats &amp; dogs"));
   EXPECT_THAT(html, HasSubstr("exact duplicate of an earlier image"));
-  EXPECT_THAT(html, HasSubstr("the right one is left out"));
+  EXPECT_THAT(html, HasSubstr("equal; right one left out"));
   EXPECT_THAT(html, HasSubstr("quality.max_dark leaves them out"));
   EXPECT_THAT(html, HasSubstr("12.2"));
   EXPECT_THAT(html, HasSubstr("x,&quot;y&quot;.png"));
