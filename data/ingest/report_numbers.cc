@@ -168,7 +168,7 @@ std::string Advice(const PreparationSummary& summary, const configs::PrepareConf
   if (counts.empty()) {
     return absl::StrCat(html, "<p>",
                         config.quality.profile == configs::QualityProfile::kNone
-                            ? "Nothing was looked for: quality.profile is NONE."
+                            ? "Nothing was looked for: quality.profile is NO_PROFILE."
                             : "Nothing suspicious among the images that are kept.",
                         "</p>\n");
   }

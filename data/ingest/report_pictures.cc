@@ -159,8 +159,11 @@ std::string Suspects(const PreparationSummary& summary, size_t most_bytes) {
   for (const auto& [kind, title] : kKinds) {
     std::vector<Finding> worst;
     for (const Finding& finding : summary.findings) {
-      if (finding.kind == kind && summary.pictures.contains(finding.image))
+      // Black squares say nothing; they are counted above.
+      if (finding.kind == kind && summary.pictures.contains(finding.image) &&
+          !summary.images[static_cast<size_t>(finding.image)].measures.constant) {
         worst.push_back(finding);
+      }
     }
     if (worst.empty()) continue;
     std::stable_sort(worst.begin(), worst.end(),

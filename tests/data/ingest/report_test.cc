@@ -87,7 +87,7 @@ TEST(ReportTest, ChartsShowTheBoundThatActs) {
   PreparationSummary summary = SmallSummary();
   EXPECT_THAT(Html(summary), HasSubstr("suspicious above"));
   EXPECT_THAT(Html(summary), Not(HasSubstr("left out above")));
-  summary.config = "quality { profile: NONE max_dark: 0.5 }";
+  summary.config = "quality { profile: NO_PROFILE max_dark: 0.5 }";
   EXPECT_THAT(Html(summary), HasSubstr("left out above"));
   EXPECT_THAT(Html(summary), Not(HasSubstr("suspicious above")));
 }
