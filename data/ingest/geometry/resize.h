@@ -1,8 +1,8 @@
 // Resampling of images with antialiasing: each output pixel is a weighted mean of the input pixels
 // under a filter that grows with the reduction, as in Pillow's Image.resize.
 //
-// Numbers are those of Pillow's LANCZOS and BILINEAR but for rounding: it rounds 8-bit images after
-// each direction, this only at the end.
+// Numbers are those of Pillow's LANCZOS and BILINEAR but for rounding: it rounds and clips 8-bit
+// images after each direction, this only at the end.
 #ifndef LANGEVIN_DATA_INGEST_GEOMETRY_RESIZE_H_
 #define LANGEVIN_DATA_INGEST_GEOMETRY_RESIZE_H_
 
