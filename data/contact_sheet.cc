@@ -67,17 +67,30 @@ class Chooser {
   std::map<uint64_t, const Dataset*> places_;
 };
 
-absl::StatusOr<std::vector<float>> ReadInModelUnits(const Place& place) {
+struct ShownImage {
+  std::vector<float> values;  // (height, width, channels), in the model's units.
+  std::vector<uint8_t> mask;  // Empty where the data set has none.
+};
+
+absl::StatusOr<ShownImage> ReadInModelUnits(const Place& place) {
   const Dataset& dataset = *place.dataset;
   const size_t count = static_cast<size_t>(dataset.shape().values());
   std::vector<std::byte> bytes(count * SizeOf(dataset.dtype()));
   LANGEVIN_RETURN_IF_ERROR(dataset.ReadImage(place.index, /*verify=*/true, bytes));
   const IntensityMap& map = dataset.intensity_map();
-  std::vector<float> values(count);
+  ShownImage image = {.values = std::vector<float>(count)};
+  std::vector<float>& values = image.values;
+  if (dataset.has_masks()) {
+    image.mask.resize(static_cast<size_t>(dataset.shape().height * dataset.shape().width));
+    std::vector<float> condition(static_cast<size_t>(dataset.condition_size()));
+    LANGEVIN_RETURN_IF_ERROR(
+        dataset.ReadExtras(place.index, /*verify=*/true, image.mask, condition));
+  }
   const auto fill = [&](auto zero) {
     for (size_t i = 0; i < count; ++i) {
       std::memcpy(&zero, bytes.data() + i * sizeof(zero), sizeof(zero));
-      values[i] = static_cast<float>(static_cast<double>(zero) * map.scale + map.offset);
+      const double stored = std::clamp(static_cast<double>(zero), map.clip_low, map.clip_high);
+      values[i] = static_cast<float>(stored * map.scale + map.offset);
     }
   };
   if (dataset.dtype() == DType::kUint8) {
@@ -87,13 +100,13 @@ absl::StatusOr<std::vector<float>> ReadInModelUnits(const Place& place) {
   } else {
     fill(float{});
   }
-  return values;
+  return image;
 }
 
-ShownRange RangeOf(const std::vector<std::vector<float>>& images) {
+ShownRange RangeOf(const std::vector<ShownImage>& images) {
   std::vector<float> sample;
   int64_t outside = 0;
-  for (const std::vector<float>& values : images) {
+  for (const auto& [values, mask] : images) {
     const size_t step = values.size() / 1000 + 1;
     for (size_t i = 0; i < values.size(); i += step) {
       if (!std::isfinite(values[i])) continue;
@@ -165,7 +178,7 @@ absl::StatusOr<Picture> ContactSheet(FileSystem& file_system, const std::string&
     chooser.AddAll(*splits.back(), splits.size());
   }
   const std::vector<std::vector<Place>> rows = chooser.Rows();
-  std::vector<std::vector<float>> images;
+  std::vector<ShownImage> images;
   for (const std::vector<Place>& row : rows) {
     for (const Place& place : row) {
       LANGEVIN_ASSIGN_OR_RETURN(images.emplace_back(), ReadInModelUnits(place));
@@ -177,7 +190,8 @@ absl::StatusOr<Picture> ContactSheet(FileSystem& file_system, const std::string&
   size_t next = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
     for (size_t column = 0; column < rows[row].size(); ++column) {
-      const Picture tile = Tile(images[next++], {}, manifest.shape, range, kMaxTileSide);
+      const ShownImage& image = images[next++];
+      const Picture tile = Tile(image.values, image.mask, manifest.shape, range, kMaxTileSide);
       if (sheet.pixels.empty()) {
         sheet.width = static_cast<int64_t>(kColumns) * (tile.width + kGap) - kGap;
         sheet.height = static_cast<int64_t>(rows.size()) * (tile.height + kGap) - kGap;

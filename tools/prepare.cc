@@ -108,11 +108,15 @@ void RegisterPrepare(CLI::App& program, std::function<absl::Status()>& action) {
       ->type_name("OLD");
   command.add_flag("--dry_run", flags->options.dry_run,
                    "Decode and judge everything, write DATA.report.html only");
-  command.add_option("--shard_mib", flags->shard_mib,
-                     "Short for --set shards.shard_mib: largest size of a shard in MiB (256)");
-  command.add_option("--validation_fraction", flags->validation_fraction,
-                     "Short for --set split.validation_fraction: share of the groups for split "
-                     "validation, where the inputs have none");
+  command
+      .add_option("--shard_mib", flags->shard_mib,
+                  "Short for --set shards.shard_mib: largest size of a shard in MiB (256)")
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--validation_fraction", flags->validation_fraction,
+                  "Short for --set split.validation_fraction: share of the groups for split "
+                  "validation, where the inputs have none")
+      ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--workers", flags->options.workers,
                   "Processes that decode on each rank; 0: as many as cores it may use")

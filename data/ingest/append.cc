@@ -108,6 +108,13 @@ absl::Status AppendTo(const ParentDataset& parent, Plan& plan) {
   plan.formats.front() = format;
   plan.specs.front().dtype = format.dtype;
   plan.specs.front().intensity_map = old.intensity_map;
+  plan.specs.front().physical = old.physical;
+  if (plan.specs.front().has_groups != old.has_groups) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: %s groups of images (patients), unlike the new images", parent.folder,
+                        old.has_groups ? "has" : "has no"));
+  }
+  manifest.has_groups = old.has_groups;
   manifest.dtype = old.dtype;
   manifest.physical = old.physical;
   manifest.intensity_map = old.intensity_map;

@@ -27,8 +27,8 @@ struct Kind {
 class Planner {
  public:
   Planner(const Sources& sources, const configs::PrepareConfig& config,
-          std::vector<ImageRecord> images, const std::vector<ItemResult>& items)
-      : sources_(sources), config_(config), items_(items) {
+          std::vector<ImageRecord> images, const std::vector<ItemResult>& items, bool is_appended)
+      : sources_(sources), config_(config), items_(items), is_appended_(is_appended) {
     plan_.summary.sources = sources;
     plan_.summary.images = std::move(images);
   }
@@ -41,7 +41,7 @@ class Planner {
     }
     RejectImages();
     LANGEVIN_RETURN_IF_ERROR(FindDatasets());
-    LANGEVIN_RETURN_IF_ERROR(CheckSplits());
+    if (!is_appended_) LANGEVIN_RETURN_IF_ERROR(CheckSplits());
     for (int32_t dataset = 0; dataset < static_cast<int32_t>(plan_.specs.size()); ++dataset) {
       CutShards(dataset);
     }
@@ -120,6 +120,7 @@ class Planner {
       plan_.specs.push_back(
           {.shape = kind.shape,
            .dtype = kind.format.dtype,
+           .physical = kind.format.physical,
            .has_labels = has_labels,
            .has_groups = has_groups,
            .compressed = config_.shards.layout == configs::ShardLayout::kCompressed});
@@ -258,6 +259,7 @@ class Planner {
   const Sources& sources_;
   const configs::PrepareConfig& config_;
   const std::vector<ItemResult>& items_;
+  const bool is_appended_;
   Plan plan_;
 };
 
@@ -270,9 +272,9 @@ StoredFormat FormatOf(const ImageRecord& image) {
 }
 
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
-                              std::vector<ImageRecord> images,
-                              const std::vector<ItemResult>& items) {
-  return Planner(sources, config, std::move(images), items).Run();
+                              std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
+                              bool is_appended) {
+  return Planner(sources, config, std::move(images), items, is_appended).Run();
 }
 
 }  // namespace langevin::data

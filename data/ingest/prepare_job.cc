@@ -133,7 +133,8 @@ class PrepareJob {
       LANGEVIN_RETURN_IF_ERROR(MergeClasses(*parent_, sources_, analysed));
     }
     LANGEVIN_ASSIGN_OR_RETURN(
-        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items));
+        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items,
+                            parent_ != nullptr));
     if (parent_ != nullptr) {
       LANGEVIN_RETURN_IF_ERROR(AppendTo(*parent_, plan));
       plan.summary.notes.push_back(
@@ -219,8 +220,8 @@ class PrepareJob {
   const PrepareOptions& options_;
   const std::string target_;
   Sources& sources_;
-  const Privacy* const privacy_;       // Null: no source is medical.
   const ParentDataset* const parent_;  // Null: nothing is appended to.
+  const Privacy* const privacy_;       // Null: no source is medical.
   const std::string config_text_;
   std::unique_ptr<PreparationFolder> folder_;
   std::vector<std::string> contents_;  // Digests of the source files.
@@ -273,6 +274,7 @@ absl::StatusOr<std::string> DescribeExisting(FileSystem& file_system, const Prep
     LANGEVIN_ASSIGN_OR_RETURN(const std::string lines, DescribeDataset(file_system, folder));
     absl::StrAppend(&text, lines);
   }
+  LANGEVIN_RETURN_IF_ERROR(PreparationFolder::RemoveLeftover(file_system, target));
   LogInfo("%s: was made from the same inputs before, and is left as it is", target);
   return text;
 }

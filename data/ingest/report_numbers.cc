@@ -92,11 +92,8 @@ std::string CountBar(int64_t count, int64_t most, const char* css_class) {
 }  // namespace
 
 std::string WithCommas(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
-    digits.insert(static_cast<size_t>(i), ",");
-  }
-  return digits;
+  return number < 1000 ? absl::StrCat(number)
+                       : absl::StrFormat("%s,%03d", WithCommas(number / 1000), number % 1000);
 }
 
 std::string ClassNameOf(const PreparationSummary& summary, int64_t label) {
@@ -131,6 +128,13 @@ std::string ImageNameOf(const PreparationSummary& summary, int64_t image, bool h
   return record.index > 0 ? absl::StrCat(name, " [", record.index, "]") : name;
 }
 
+bool IsOpen(const PreparationSummary& summary, const Finding& finding) {
+  const auto is_kept = [&summary](int64_t image) {
+    return image < 0 || !summary.images[static_cast<size_t>(image)].rejected;
+  };
+  return is_kept(finding.image) && is_kept(finding.other);
+}
+
 std::string KeyNumbers(const PreparationSummary& summary) {
   const std::array<int64_t, 2> kept = KeptBySplit(summary);
   const Manifest& manifest = summary.datasets.front().manifest;
@@ -146,7 +150,7 @@ std::string KeyNumbers(const PreparationSummary& summary) {
   add(WithCommas(static_cast<int64_t>(summary.rejected.size())), "left out");
   std::set<int64_t> suspicious;
   for (const Finding& finding : summary.findings) {
-    if (!finding.rejected) suspicious.insert(finding.image);
+    if (IsOpen(summary, finding)) suspicious.insert(finding.image);
   }
   add(WithCommas(static_cast<int64_t>(suspicious.size())), "to look at");
   return html + "</div>\n";
@@ -155,7 +159,7 @@ std::string KeyNumbers(const PreparationSummary& summary) {
 std::string Advice(const PreparationSummary& summary, const configs::PrepareConfig& config) {
   std::map<Finding::Kind, int64_t> counts;
   for (const Finding& finding : summary.findings) {
-    if (!finding.rejected) ++counts[finding.kind];
+    if (IsOpen(summary, finding)) ++counts[finding.kind];
   }
   std::string html = "<h2>What to look at</h2>\n";
   for (const std::string& note : summary.notes) {
@@ -164,7 +168,7 @@ std::string Advice(const PreparationSummary& summary, const configs::PrepareConf
   if (counts.empty()) {
     return absl::StrCat(html, "<p>",
                         config.quality.profile == configs::QualityProfile::kNone
-                            ? "Nothing was looked for: quality.profile is NONE."
+                            ? "Nothing was looked for: quality.profile is NO_PROFILE."
                             : "Nothing suspicious among the images that are kept.",
                         "</p>\n");
   }

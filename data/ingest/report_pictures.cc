@@ -117,18 +117,21 @@ std::string Duplicates(const PreparationSummary& summary, size_t most_bytes) {
     for (const Finding& finding : summary.findings) {
       if (finding.kind != kind || finding.other < 0) continue;
       count += kind != Kind::kLeak;
+      if (kind == Kind::kLeak && !IsOpen(summary, finding)) continue;
+      // One black square beside another says nothing.
+      if (summary.images[static_cast<size_t>(finding.image)].measures.constant) continue;
       if (shown >= kMostPairs || of_kind >= kMostPairs / 2) continue;
       const std::string first = thumbnails.Of(finding.other), second = thumbnails.Of(finding.image);
       if (first.empty() || second.empty()) continue;
       ++of_kind;
       ++shown;
-      absl::StrAppend(
-          &pairs, "<figure><div class=\"pair\">", first, second, "</div><figcaption>",
-          kind == Kind::kLeak            ? "in both splits"
-          : kind == Kind::kNearDuplicate ? absl::StrFormat("near, %g bits differ", finding.score)
-                                         : "equal",
-          "; the right one ", IsRejected(summary, finding.image) ? "is left out" : "is kept, too",
-          "</figcaption></figure>\n");
+      absl::StrAppend(&pairs, "<figure><div class=\"pair\">", first, second, "</div><figcaption>",
+                      kind == Kind::kLeak ? "in both splits"
+                      : kind == Kind::kNearDuplicate
+                          ? absl::StrFormat("near, %g bits differ", finding.score)
+                          : "equal",
+                      "; ", IsRejected(summary, finding.image) ? "right one left out" : "both kept",
+                      "</figcaption></figure>\n");
     }
   }
   if (count == 0) return "";
@@ -156,8 +159,11 @@ std::string Suspects(const PreparationSummary& summary, size_t most_bytes) {
   for (const auto& [kind, title] : kKinds) {
     std::vector<Finding> worst;
     for (const Finding& finding : summary.findings) {
-      if (finding.kind == kind && summary.pictures.contains(finding.image))
+      // Black squares say nothing; they are counted above.
+      if (finding.kind == kind && summary.pictures.contains(finding.image) &&
+          !summary.images[static_cast<size_t>(finding.image)].measures.constant) {
         worst.push_back(finding);
+      }
     }
     if (worst.empty()) continue;
     std::stable_sort(worst.begin(), worst.end(),

@@ -35,10 +35,13 @@ std::string Suspects(const PreparationSummary& summary, size_t most_bytes);
 
 // Whether paths are left out. Looks at every file.
 bool HidesPaths(const PreparationSummary& summary);
+// Whether a finding still concerns the data set: its image is kept, and for duplicates and leaks
+// the other one, too.
+bool IsOpen(const PreparationSummary& summary, const Finding& finding);
 // What the report calls a class and an image.
 std::string ClassNameOf(const PreparationSummary& summary, int64_t label);
 std::string ImageNameOf(const PreparationSummary& summary, int64_t image, bool hides_paths);
-// "1,234".
+// "1,234". Requires number >= 0.
 std::string WithCommas(int64_t number);
 
 }  // namespace langevin::data

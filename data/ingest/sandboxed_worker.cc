@@ -238,9 +238,12 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
     problem.piece = std::clamp<int64_t>(*current_, next, end - 1);
     return absl::OkStatus();
   };
-  const auto nonsense = [this, &problem, &next] {
+  // A record that is impossible is its own piece's. What is no frame may have overtaken those of
+  // earlier pieces, which the child still held back: then it is that of the piece it is at, or of
+  // one before, which the next attempt finds, as it goes no further than that.
+  const auto nonsense = [this, &problem](int64_t piece) {
     problem.text = Stop(/*seems_dead=*/false);
-    problem.piece = next;
+    problem.piece = piece;
     return absl::OkStatus();
   };
   while (next < end) {
@@ -250,7 +253,7 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
     if (frame.piece != next || (!is_record && frame.kind != Frame::kDone) ||
         frame.text_bytes > kMaxTextBytes ||
         frame.payload_bytes > (is_record ? kMaxPayloadBytes : kMaxTextBytes)) {
-      return nonsense();
+      return nonsense(std::clamp<int64_t>(*current_, next, end - 1));
     }
     text.resize(frame.text_bytes);
     if (!socket.Receive(std::as_writable_bytes(std::span(text)))) return died();
@@ -258,7 +261,7 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
       payload_.resize(frame.payload_bytes);
       if (!socket.Receive(payload_)) return died();
       LANGEVIN_ASSIGN_OR_RETURN(const bool possible, receiver.Record(next, text, payload_));
-      if (!possible) return nonsense();
+      if (!possible) return nonsense(next);
     } else {
       reason.resize(frame.payload_bytes);
       if (!socket.Receive(std::as_writable_bytes(std::span(reason)))) return died();

@@ -92,8 +92,8 @@ TEST(BlockOrderTest, BlocksBelongToOneLaneAndWindow) {
 TEST(BlockOrderTest, OrderIsFrozen) {
   const BlockOrder small(0, 20,
                          {.block_images = 2, .lanes = 2, .window_blocks = 3, .global_batch = 4});
-  EXPECT_EQ(Samples(small, 0, 20),
-            (std::vector<int64_t>{0, 17, 5, 8, 16, 13, 9, 4, 12, 1, 18, 14, 2, 6, 15, 10, 3, 7, 19, 11}));
+  EXPECT_EQ(Samples(small, 0, 20), (std::vector<int64_t>{0,  17, 5, 8, 16, 13, 9, 4, 12, 1,
+                                                         18, 14, 2, 6, 15, 10, 3, 7, 19, 11}));
   const BlockOrder large(
       42, 1'000'000'000,
       {.block_images = 64, .lanes = 8, .window_blocks = 16, .global_batch = 256});

@@ -148,7 +148,7 @@ void RenderModality(const StoredPixels& stored, const ModalityTransform& modalit
 }
 
 void RenderVoi(const StoredPixels& stored, const ModalityTransform& modality, const Voi& voi,
-               DecodedImage& image) {
+               bool is_fixed, DecodedImage& image) {
   const Physical physical(stored, modality);
   image.physical = {};
   if (voi.table != nullptr) {
@@ -177,7 +177,9 @@ void RenderVoi(const StoredPixels& stored, const ModalityTransform& modality, co
     }
     range = low <= high ? Range{low, high - low} : Range{};
   }
-  if (range.width > 0) {
+  // Windows of files differ from image to image: what comes out are shares of a window, without
+  // unit.
+  if (is_fixed && range.width > 0) {
     image.physical = {.scale = range.width / kVoiMax, .offset = range.low, .unit = modality.unit};
   }
   const auto value = [&](size_t i) -> long {
@@ -233,7 +235,13 @@ absl::Status RenderGray(const StoredPixels& stored, const ModalityTransform& mod
     RenderModality(stored, modality, image);
   } else {
     LANGEVIN_ASSIGN_OR_RETURN(const Voi chosen, Choose(voi, config));
-    RenderVoi(stored, modality, chosen, image);
+    const bool is_fixed = config.voi == configs::VoiMode::kFixed;
+    RenderVoi(stored, modality, chosen, is_fixed, image);
+    if (monochrome1 && !is_fixed) {
+      Invert(stored, modality, image);
+      image.physical = {};
+      return absl::OkStatus();
+    }
   }
   if (monochrome1) Invert(stored, modality, image);
   return absl::OkStatus();

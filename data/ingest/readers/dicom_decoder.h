@@ -3,7 +3,8 @@
 // The order of steps is that of PS3.3 C.11 and C.7.6.3: decode, stored bits and sign, modality LUT,
 // VOI (on request), inversion of MONOCHROME1, padding into the mask; palettes, planes and YBR
 // become interleaved RGB. Physical values are pixel * physical.scale + physical.offset, also after
-// the inversion and after a linear VOI window.
+// the inversion and after a fixed VOI window; windows of files, which differ from image to image,
+// give shares of the window (0 to 65535) that have no unit.
 //
 // What comes out, by what the values after the modality step can be:
 //   whole numbers of at most 16 bits after an offset   uint8 (up to 8 bits) or uint16

@@ -57,10 +57,14 @@ absl::StatusOr<PixelEncoding> EncodingOf(const std::string& syntax) {
     if (rest == ".5") return PixelEncoding::kRle;
     if (rest == ".4.80" || rest == ".4.81") return PixelEncoding::kJpegLs;
     if (rest == ".4.90" || rest == ".4.91") return PixelEncoding::kJpeg2000;
-    return absl::UnimplementedError(
-        absl::StrFormat("has pixels of transfer syntax %s, which is not read", syntax));
+    // Anything else that stands there is no code, and so may be anything.
+    if (std::all_of(syntax.begin(), syntax.end(),
+                    [](char c) { return absl::ascii_isdigit(c) || c == '.'; })) {
+      return absl::UnimplementedError(
+          absl::StrFormat("has pixels of transfer syntax %s, which is not read", syntax));
+    }
   }
-  return absl::UnimplementedError("has pixels of a private transfer syntax, which is not read");
+  return absl::UnimplementedError("has pixels of an unknown transfer syntax");
 }
 
 bool HasSignedVr(const DicomElement& element, bool is_signed) {
@@ -146,7 +150,7 @@ std::string KindWithoutPixels(absl::string_view uid) {
 
 int64_t NumberOfFrames(const DicomDataset& dataset) {
   if (dataset.Text(kNumberOfFrames).empty()) return 1;
-  const double frames = dataset.Decimal(kNumberOfFrames).value_or(0);
+  const double frames = dataset.Decimal(kNumberOfFrames).value_or(-1);
   if (frames < 0 || frames > 1e9 || frames != std::floor(frames)) return 0;
   return std::max<int64_t>(1, static_cast<int64_t>(frames));
 }

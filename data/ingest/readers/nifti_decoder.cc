@@ -114,6 +114,7 @@ class VoxelConverter {
  public:
   explicit VoxelConverter(const NiftiHeader& header) : header_(header) {
     const int type = header.datatype;
+    format_.shape.channels = 1;
     if (type == 128 || type == 2304) {  // RGB, RGBA.
       format_.shape.channels = 3;
       format_.alpha_left_out = type == 2304;

@@ -22,7 +22,7 @@ class AppendTest : public DataTest {
 
   void WriteImages(const std::string& folder, int begin, int end) {
     for (int i = begin; i < end; ++i) {
-      Write(absl::StrCat(folder, "/", "ab"[i % 2], "/", i, ".png"), MakeTestPng(6, 5, 1, i));
+      Write(absl::StrCat(folder, i % 2 == 0 ? "/a/" : "/b/", i, ".png"), MakeTestPng(6, 5, 1, i));
     }
   }
 
@@ -93,6 +93,15 @@ TEST_F(AppendTest, NewClassesComeBehindAndNewFilesMayLieElsewhere) {
   const auto third = Prepare("more", "v3", "v2");
   EXPECT_TRUE(absl::IsInvalidArgument(third.status())) << third.status();
   EXPECT_NE(third.status().message().find("nothing new"), absl::string_view::npos);
+}
+
+TEST_F(AppendTest, OneNewImageIsEnough) {
+  WriteImages("in", 0, 40);
+  ASSERT_TRUE(Prepare("in", "v1").ok());
+  WriteImages("in", 40, 41);
+  const auto text = Prepare("in", "v2", "v1");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(Images("v2", Split::kTrain).size() + Images("v2", Split::kValidation).size(), 41);
 }
 
 TEST_F(AppendTest, WhatDoesNotFitIsRefused) {

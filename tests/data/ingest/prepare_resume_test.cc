@@ -23,7 +23,7 @@ class PrepareResumeTest : public DataTest {
   // 700 images in three classes, which make three chunks, with damaged ones among them.
   void WriteSources() {
     for (int i = 0; i < 700; ++i) {
-      const std::string name = absl::StrCat("in/", "abc"[i % 3], "/", i, ".png");
+      const std::string name = absl::StrCat("in/", std::string(1, "abc"[i % 3]), "/", i, ".png");
       const std::string png = MakeTestPng(8, 8, 1, i);
       Write(name, i % 50 == 7 ? png.substr(0, 40) : png);
     }

@@ -74,7 +74,7 @@ TEST(ReportTest, SaysWhatCameInAndWhatCameOut) {
   EXPECT_THAT(html, HasSubstr("<b>39</b><span>images kept"));
   EXPECT_THAT(html, HasSubstr("cats &amp; dogs"));
   EXPECT_THAT(html, HasSubstr("exact duplicate of an earlier image"));
-  EXPECT_THAT(html, HasSubstr("the right one is left out"));
+  EXPECT_THAT(html, HasSubstr("equal; right one left out"));
   EXPECT_THAT(html, HasSubstr("quality.max_dark leaves them out"));
   EXPECT_THAT(html, HasSubstr("12.2"));
   EXPECT_THAT(html, HasSubstr("x,&quot;y&quot;.png"));
@@ -87,7 +87,7 @@ TEST(ReportTest, ChartsShowTheBoundThatActs) {
   PreparationSummary summary = SmallSummary();
   EXPECT_THAT(Html(summary), HasSubstr("suspicious above"));
   EXPECT_THAT(Html(summary), Not(HasSubstr("left out above")));
-  summary.config = "quality { profile: NONE max_dark: 0.5 }";
+  summary.config = "quality { profile: NO_PROFILE max_dark: 0.5 }";
   EXPECT_THAT(Html(summary), HasSubstr("left out above"));
   EXPECT_THAT(Html(summary), Not(HasSubstr("suspicious above")));
 }

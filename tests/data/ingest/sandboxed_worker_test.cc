@@ -87,7 +87,7 @@ TEST(SandboxedWorkerTest, TimeAndMemoryAreLimited) {
       [](int64_t piece, const EmitRecord& emit, std::string& words) -> absl::Status {
         AllowTimeFor(0, {.seconds_per_file = 0.1});
         if (piece == 1) {
-          for (volatile int i = 0;; i = i + 1) {
+          for (volatile bool forever = true; forever;) {
           }
         }
         if (piece == 2) {
@@ -133,6 +133,10 @@ TEST(SandboxedWorkerTest, NonsenseIsNotBelieved) {
   EXPECT_NE(collector.reasons[3].find("nonsense"), std::string::npos) << collector.reasons[3];
   EXPECT_EQ(collector.records[7], "first:0 second:7000 ");
   EXPECT_EQ(collector.order.size(), 8);
+  // Only those two.
+  EXPECT_EQ(collector.records[4], "first:0 second:4000 ");
+  EXPECT_EQ(collector.records[6], "first:0 second:6000 ");
+  EXPECT_NE(collector.reasons[5].find("nonsense"), std::string::npos) << collector.reasons[5];
 }
 
 TEST(SandboxedWorkerTest, TheReceiversErrorEndsIt) {
