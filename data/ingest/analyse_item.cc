@@ -22,7 +22,8 @@ namespace langevin::data {
 namespace {
 
 constexpr uint64_t kPieceBytes = 1 << 20;
-constexpr size_t kMaxNotes = 16;  // Of one image.
+constexpr uint64_t kImageCost = 256;  // Also tiny images are not free.
+constexpr size_t kMaxNotes = 16;      // Of one image.
 constexpr size_t kMaxNoteBytes = 500;
 
 void SetShape(const ImageShape& from, proto::SpoolShape& to) {
@@ -85,6 +86,9 @@ class Analysis {
           if (image.images_in_file != 1 || image.shape.height != 1) {
             return absl::DataLossError("holds images, where labels are expected");
           }
+          if (image.dtype != DType::kUint8 || image.physical.offset != 0) {
+            return absl::DataLossError("holds labels that are no unsigned bytes");
+          }
           idx_labels_.resize(image.pixels.size());
           std::transform(image.pixels.begin(), image.pixels.end(), idx_labels_.begin(),
                          [](std::byte value) { return std::to_integer<uint8_t>(value); });
@@ -115,6 +119,14 @@ class Analysis {
 
   absl::Status Take(const DecodedImage& decoded) {
     if (sources_.is_idx) LANGEVIN_RETURN_IF_ERROR(CheckIdxImage(decoded));
+    // The bombs among compressed files; a series is not one file.
+    decoded_bytes_ += decoded.pixels.size() + decoded.mask.size() + kImageCost;
+    const SandboxLimits limits;
+    if (file_.more_paths.empty() &&
+        decoded_bytes_ > limits.decoded_bytes + limits.decoded_bytes_per_byte * file_.bytes) {
+      return absl::DataLossError(absl::StrFormat(
+          "becomes more than %d bytes of images, too much for its size", decoded_bytes_));
+    }
     const int64_t index = next_index_++;
     int64_t label = decoded.label.value_or(file_.label);
     if (!idx_labels_.empty()) label = idx_labels_[static_cast<size_t>(index)];
@@ -184,6 +196,7 @@ class Analysis {
   const EmitRecord& emit_;
   const DecodeOptions options_;
   int64_t next_index_ = 0;
+  uint64_t decoded_bytes_ = 0;
   std::vector<uint8_t> idx_labels_;
   proto::SpoolImage record_;
   std::vector<std::byte> payload_;

@@ -27,8 +27,8 @@ struct Kind {
 class Planner {
  public:
   Planner(const Sources& sources, const configs::PrepareConfig& config,
-          std::vector<ImageRecord> images, const std::vector<ItemResult>& items)
-      : sources_(sources), config_(config), items_(items) {
+          std::vector<ImageRecord> images, const std::vector<ItemResult>& items, bool is_appended)
+      : sources_(sources), config_(config), items_(items), is_appended_(is_appended) {
     plan_.summary.sources = sources;
     plan_.summary.images = std::move(images);
   }
@@ -41,7 +41,7 @@ class Planner {
     }
     RejectImages();
     LANGEVIN_RETURN_IF_ERROR(FindDatasets());
-    LANGEVIN_RETURN_IF_ERROR(CheckSplits());
+    if (!is_appended_) LANGEVIN_RETURN_IF_ERROR(CheckSplits());
     for (int32_t dataset = 0; dataset < static_cast<int32_t>(plan_.specs.size()); ++dataset) {
       CutShards(dataset);
     }
@@ -259,6 +259,7 @@ class Planner {
   const Sources& sources_;
   const configs::PrepareConfig& config_;
   const std::vector<ItemResult>& items_;
+  const bool is_appended_;
   Plan plan_;
 };
 
@@ -271,9 +272,9 @@ StoredFormat FormatOf(const ImageRecord& image) {
 }
 
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
-                              std::vector<ImageRecord> images,
-                              const std::vector<ItemResult>& items) {
-  return Planner(sources, config, std::move(images), items).Run();
+                              std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
+                              bool is_appended) {
+  return Planner(sources, config, std::move(images), items, is_appended).Run();
 }
 
 }  // namespace langevin::data

@@ -38,8 +38,8 @@ StoredFormat FormatOf(const ImageRecord& image);
 // Takes the records. DataLoss: no image can be read, they differ in what all must share, an IDX
 // file is damaged. InvalidArgument: a split would be empty that the config asks for.
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
-                              std::vector<ImageRecord> images,
-                              const std::vector<ItemResult>& items);
+                              std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
+                              bool is_appended);
 
 }  // namespace langevin::data
 

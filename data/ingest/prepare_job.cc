@@ -133,7 +133,8 @@ class PrepareJob {
       LANGEVIN_RETURN_IF_ERROR(MergeClasses(*parent_, sources_, analysed));
     }
     LANGEVIN_ASSIGN_OR_RETURN(
-        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items));
+        Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items,
+                            parent_ != nullptr));
     if (parent_ != nullptr) {
       LANGEVIN_RETURN_IF_ERROR(AppendTo(*parent_, plan));
       plan.summary.notes.push_back(
@@ -273,6 +274,7 @@ absl::StatusOr<std::string> DescribeExisting(FileSystem& file_system, const Prep
     LANGEVIN_ASSIGN_OR_RETURN(const std::string lines, DescribeDataset(file_system, folder));
     absl::StrAppend(&text, lines);
   }
+  LANGEVIN_RETURN_IF_ERROR(PreparationFolder::RemoveLeftover(file_system, target));
   LogInfo("%s: was made from the same inputs before, and is left as it is", target);
   return text;
 }

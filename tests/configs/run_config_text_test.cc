@@ -420,6 +420,7 @@ TEST(ToTextTest, WritesEveryField) {
   RunConfig config;
   config.unet = SmallUNet();
   config.ddpm.emplace();
+  config.data.mix.push_back({.path = "a"});
   ExpectAllFieldsIn(*proto::RunConfig::descriptor(), ToText(config));
 }
 

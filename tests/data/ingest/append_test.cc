@@ -95,6 +95,15 @@ TEST_F(AppendTest, NewClassesComeBehindAndNewFilesMayLieElsewhere) {
   EXPECT_NE(third.status().message().find("nothing new"), absl::string_view::npos);
 }
 
+TEST_F(AppendTest, OneNewImageIsEnough) {
+  WriteImages("in", 0, 40);
+  ASSERT_TRUE(Prepare("in", "v1").ok());
+  WriteImages("in", 40, 41);
+  const auto text = Prepare("in", "v2", "v1");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(Images("v2", Split::kTrain).size() + Images("v2", Split::kValidation).size(), 41);
+}
+
 TEST_F(AppendTest, WhatDoesNotFitIsRefused) {
   WriteImages("in", 0, 20);
   ASSERT_TRUE(Prepare("in", "v1").ok());

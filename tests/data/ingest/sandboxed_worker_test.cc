@@ -133,6 +133,10 @@ TEST(SandboxedWorkerTest, NonsenseIsNotBelieved) {
   EXPECT_NE(collector.reasons[3].find("nonsense"), std::string::npos) << collector.reasons[3];
   EXPECT_EQ(collector.records[7], "first:0 second:7000 ");
   EXPECT_EQ(collector.order.size(), 8);
+  // Only those two.
+  EXPECT_EQ(collector.records[4], "first:0 second:4000 ");
+  EXPECT_EQ(collector.records[6], "first:0 second:6000 ");
+  EXPECT_NE(collector.reasons[5].find("nonsense"), std::string::npos) << collector.reasons[5];
 }
 
 TEST(SandboxedWorkerTest, TheReceiversErrorEndsIt) {
