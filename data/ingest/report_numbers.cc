@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string_view>
@@ -10,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/html.h"
-#include "data/ingest/quality/profile.h"
 #include "data/ingest/report_sections.h"
 
 namespace langevin::data {
