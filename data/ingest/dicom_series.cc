@@ -135,7 +135,7 @@ absl::Status GroupDicomSeries(Group& group, int workers, const Privacy& privacy,
       reason = probes[i].reason;
     }
     if (!reason.empty()) {
-      sources.rejected.push_back({.path = SafeFileName(privacy, file.path), .reason = reason});
+      sources.rejected.push_back({.path = file.shown(), .reason = reason});
       dropped[files[i]] = true;
       continue;
     }
