@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "core/base/chart.h"
 #include "core/base/clock.h"
 #include "core/base/html.h"
-#include "core/monitor/chart.h"
 
 namespace langevin::monitor {
 namespace {

@@ -10,17 +10,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/histogram_chart.h"
 #include "core/base/html.h"
-#include "core/monitor/histogram_chart.h"
 #include "data/ingest/quality/profile.h"
 #include "data/ingest/report_sections.h"
 
 namespace langevin::data {
 namespace {
-
-using monitor::HistogramBound;
-using monitor::HistogramChart;
-using monitor::HistogramOptions;
 
 constexpr int kBins = 50;
 constexpr size_t kMostNotes = 20;

@@ -1,14 +1,14 @@
 // Histograms as SVG, for reports: bars over a linear axis, with bounds as dashed lines.
 //
 // Colours are the CSS variables of HtmlPage. Pure functions; any thread.
-#ifndef LANGEVIN_CORE_MONITOR_HISTOGRAM_CHART_H_
-#define LANGEVIN_CORE_MONITOR_HISTOGRAM_CHART_H_
+#ifndef LANGEVIN_CORE_BASE_HISTOGRAM_CHART_H_
+#define LANGEVIN_CORE_BASE_HISTOGRAM_CHART_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace langevin::monitor {
+namespace langevin {
 
 struct HistogramBound {
   double at = 0;
@@ -28,6 +28,6 @@ struct HistogramOptions {
 // outside the range are left out. Texts are escaped.
 std::string HistogramChart(const HistogramOptions& options, const std::vector<int64_t>& bins);
 
-}  // namespace langevin::monitor
+}  // namespace langevin
 
-#endif  // LANGEVIN_CORE_MONITOR_HISTOGRAM_CHART_H_
+#endif  // LANGEVIN_CORE_BASE_HISTOGRAM_CHART_H_

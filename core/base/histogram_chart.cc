@@ -1,13 +1,13 @@
-#include "core/monitor/histogram_chart.h"
+#include "core/base/histogram_chart.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_format.h"
+#include "core/base/chart.h"
 #include "core/base/html.h"
-#include "core/monitor/chart.h"
 
-namespace langevin::monitor {
+namespace langevin {
 namespace {
 
 constexpr double kWidth = 480, kHeight = 220;
@@ -70,4 +70,4 @@ std::string HistogramChart(const HistogramOptions& options, const std::vector<in
   return svg + "</svg>\n";
 }
 
-}  // namespace langevin::monitor
+}  // namespace langevin

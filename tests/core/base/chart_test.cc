@@ -1,4 +1,4 @@
-#include "core/monitor/chart.h"
+#include "core/base/chart.h"
 
 #include <cmath>
 #include <limits>
@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace langevin::monitor {
+namespace langevin {
 namespace {
 
 using testing::ElementsAre;
@@ -119,4 +119,4 @@ TEST(SuitsLogAxisTest, WantsAPositiveRangeOfTen) {
 }
 
 }  // namespace
-}  // namespace langevin::monitor
+}  // namespace langevin

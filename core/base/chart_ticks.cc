@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/monitor/chart.h"
+#include "core/base/chart.h"
 
-namespace langevin::monitor {
+namespace langevin {
 namespace {
 
 // The smallest of 1, 2, 5 times a power of ten that is not below `step`.
@@ -86,4 +86,4 @@ AxisTicks LogTicks(double low, double high) {
   return ticks;
 }
 
-}  // namespace langevin::monitor
+}  // namespace langevin

@@ -1,4 +1,4 @@
-#include "core/monitor/chart.h"
+#include "core/base/chart.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/html.h"
 
-namespace langevin::monitor {
+namespace langevin {
 namespace {
 
 constexpr double kWidth = 480, kHeight = 280;
@@ -236,4 +236,4 @@ bool SuitsLogAxis(const ChartSeries& series) {
   return !range.is_empty() && range.low > 0 && range.high >= 10 * range.low;
 }
 
-}  // namespace langevin::monitor
+}  // namespace langevin

@@ -2,14 +2,14 @@
 //
 // Colours are the CSS variables of HtmlPage, so that a chart follows the page's light or dark
 // setting. Pure functions; any thread.
-#ifndef LANGEVIN_CORE_MONITOR_CHART_H_
-#define LANGEVIN_CORE_MONITOR_CHART_H_
+#ifndef LANGEVIN_CORE_BASE_CHART_H_
+#define LANGEVIN_CORE_BASE_CHART_H_
 
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace langevin::monitor {
+namespace langevin {
 
 struct ChartSeries {
   std::string name;  // In the legend, which is drawn where there is more than one series.
@@ -49,6 +49,6 @@ AxisTicks LinearTicks(double low, double high, int count);
 // they enclose. Requires 0 < low < high, both finite.
 AxisTicks LogTicks(double low, double high);
 
-}  // namespace langevin::monitor
+}  // namespace langevin
 
-#endif  // LANGEVIN_CORE_MONITOR_CHART_H_
+#endif  // LANGEVIN_CORE_BASE_CHART_H_
