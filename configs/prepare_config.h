@@ -42,6 +42,7 @@ struct MedicalConfig {
 };
 
 enum class FitMode { kNone, kCrop, kPad, kStretch };
+enum class ResizeFilter { kLanczos, kTriangle };  // Pillow's LANCZOS and BILINEAR.
 
 // What size images get. `height` 0: the size stays.
 struct GeometryConfig {
@@ -49,6 +50,7 @@ struct GeometryConfig {
   // kCrop: shorter side to the size, centre cut out. kPad: longer side to the size, the rest is
   // padding (masked). kStretch: both sides. kNone: images of another size are an error.
   FitMode fit = FitMode::kNone;
+  ResizeFilter filter = ResizeFilter::kLanczos;
   double pad_value = 0;  // In stored units.
   // Patches of height x width every `tile_stride` pixels, of the image at its own size; the last
   // ones are moved inwards so that nothing is lost. 0: no tiles.

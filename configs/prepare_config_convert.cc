@@ -9,6 +9,7 @@ static_assert(static_cast<int>(AlphaMode::kMask) == proto::ReadConfig::MASK);
 static_assert(static_cast<int>(VoiMode::kFixed) == proto::MedicalConfig::FIXED);
 static_assert(static_cast<int>(SliceAxis::kSagittal) == proto::MedicalConfig::SAGITTAL);
 static_assert(static_cast<int>(FitMode::kStretch) == proto::GeometryConfig::STRETCH);
+static_assert(static_cast<int>(ResizeFilter::kTriangle) == proto::GeometryConfig::TRIANGLE);
 static_assert(static_cast<int>(IntensityMode::kCt) == proto::IntensityConfig::CT);
 static_assert(static_cast<int>(QualityProfile::kNone) == proto::QualityConfig::NO_PROFILE);
 static_assert(static_cast<int>(ImputeMode::kLocalMean) == proto::MissingConfig::LOCAL_MEAN);
@@ -57,6 +58,7 @@ void Convert(const proto::GeometryConfig& from, GeometryConfig& to) {
   to.height = from.height();
   to.width = from.width();
   to.fit = static_cast<FitMode>(from.fit());
+  to.filter = static_cast<ResizeFilter>(from.filter());
   to.pad_value = from.pad_value();
   to.tile_stride = from.tile_stride();
   to.buckets.assign(from.buckets().begin(), from.buckets().end());
@@ -66,6 +68,7 @@ void Convert(const GeometryConfig& from, proto::GeometryConfig& to) {
   to.set_height(from.height);
   to.set_width(from.width);
   to.set_fit(static_cast<proto::GeometryConfig::Fit>(from.fit));
+  to.set_filter(static_cast<proto::GeometryConfig::Filter>(from.filter));
   to.set_pad_value(from.pad_value);
   to.set_tile_stride(from.tile_stride);
   to.mutable_buckets()->Assign(from.buckets.begin(), from.buckets.end());

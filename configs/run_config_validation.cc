@@ -120,8 +120,8 @@ Problem FindProblemInBlockOrder(const DataConfig& config, int64_t global_batch) 
   if (config.order != DataOrder::kBlock) return std::nullopt;
   if (global_batch % config.lanes != 0) {
     return ConfigProblem{"data.lanes",
-                            absl::StrFormat("value %d: must divide train.global_batch, which is %d",
-                                            config.lanes, global_batch)};
+                         absl::StrFormat("value %d: must divide train.global_batch, which is %d",
+                                         config.lanes, global_batch)};
   }
   if (config.class_balance > 0 || !config.mix.empty()) {
     return ConfigProblem{

@@ -25,6 +25,7 @@ class ShardedDataset : public Dataset {
   const ImageShape& shape() const override { return manifest_.shape; }
   DType dtype() const override { return manifest_.dtype; }
   const IntensityMap& intensity_map() const override { return manifest_.intensity_map; }
+  const PhysicalUnits& physical() const override { return manifest_.physical; }
   bool has_labels() const override { return manifest_.has_labels; }
   const std::vector<std::string>& class_names() const override { return manifest_.class_names; }
   int64_t num_classes() const override { return manifest_.num_classes; }

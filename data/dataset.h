@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,12 +30,26 @@ struct ImageShape {
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
 };
 
-// How stored numbers become the model's: model = stored * scale + offset, which is in [-1, 1] for
-// stored values between 0 and the largest of the source's depth. Invertible, and exported with the
-// model.
+// How stored numbers become the model's: model = clip(stored) * scale + offset. Exported with the
+// model; inverted but for what was clipped.
 struct IntensityMap {
   double scale = 1;
   double offset = 0;
+  // Stored numbers outside are set to the nearer one first.
+  double clip_low = -std::numeric_limits<double>::infinity();
+  double clip_high = std::numeric_limits<double>::infinity();
+
+  friend bool operator==(const IntensityMap&, const IntensityMap&) = default;
+};
+
+// What stored numbers mean: physical value (HU, or whatever the source measures) = stored * scale +
+// offset.
+struct PhysicalUnits {
+  double scale = 1;
+  double offset = 0;
+  std::string unit;  // "HU", or empty.
+
+  friend bool operator==(const PhysicalUnits&, const PhysicalUnits&) = default;
 };
 
 enum class Split { kTrain, kValidation };
@@ -54,6 +69,7 @@ class Dataset {
   virtual const ImageShape& shape() const = 0;
   virtual DType dtype() const = 0;  // kUint8, kUint16 or kFloat32.
   virtual const IntensityMap& intensity_map() const = 0;
+  virtual const PhysicalUnits& physical() const = 0;
   virtual bool has_labels() const = 0;
   // Names of classes 0, 1, ...; may be empty where labels are mere numbers.
   virtual const std::vector<std::string>& class_names() const = 0;

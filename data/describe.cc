@@ -1,5 +1,6 @@
 #include "data/describe.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -16,9 +17,34 @@ namespace {
 
 // More classes than this are counted, not listed.
 constexpr int64_t kMaxClassesListed = 100;
+constexpr int kMaxReasonsListed = 20;
+constexpr uint64_t kMaxRejectedBytes = uint64_t{1} << 30;
 
 void AppendFact(std::string& text, std::string_view name, std::string_view value) {
   absl::StrAppendFormat(&text, "%-14s %s\n", name, value);
+}
+
+// The second field of each row of rejected.csv but the header's, without what tells one row from
+// another ("ends early (at byte 5)"), and how often it is there. Quoted as RFC 4180 has it.
+std::map<std::string, int64_t> ReasonsOf(std::string_view csv) {
+  std::map<std::string, int64_t> reasons;
+  std::string field, reason;
+  int64_t row = 0;
+  int column = 0;
+  bool is_quoted = false;
+  for (const char c : csv) {
+    if (c == '"') {
+      is_quoted = !is_quoted;  // A doubled one ends and begins again.
+    } else if (is_quoted || (c != ',' && c != '\n')) {
+      field += c;
+    } else {
+      if (column == 1) reason = field.substr(0, std::min(field.find(" ("), field.find(": ")));
+      field.clear();
+      column = c == ',' ? column + 1 : 0;
+      if (c == '\n' && row++ > 0) ++reasons[reason];
+    }
+  }
+  return reasons;
 }
 
 std::string DescribeMap(const IntensityMap& map) {
@@ -42,8 +68,19 @@ absl::StatusOr<std::string> DescribeDataset(FileSystem& file_system, const std::
   }
   if (manifest.has_groups) AppendFact(text, "groups", "salted hashes");
   AppendFact(text, "rejected",
-             absl::StrFormat("%d files%s", manifest.rejected,
+             absl::StrFormat("%d files or images%s", manifest.rejected,
                              manifest.rejected > 0 ? ", listed in rejected.csv" : ""));
+  const std::string rejected_path = JoinPath(folder, "rejected.csv");
+  if (manifest.rejected > 0 && file_system.Exists(rejected_path)) {
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string csv,
+                              file_system.ReadFile(rejected_path, kMaxRejectedBytes));
+    const std::map<std::string, int64_t> reasons = ReasonsOf(csv);
+    int shown = 0;
+    for (const auto& [reason, count] : reasons) {
+      if (++shown > kMaxReasonsListed) break;
+      absl::StrAppendFormat(&text, "  %d  %s\n", count, reason);
+    }
+  }
 
   std::vector<std::unique_ptr<Dataset>> splits;
   for (const SplitEntry& entry : manifest.splits) {

@@ -1,11 +1,16 @@
 #include "data/hdf5.h"
 
+#include <pthread.h>
+
 namespace langevin::data {
 namespace {
 
-// Never destroyed: a session may be open on another thread while the process ends.
+// Never destroyed: a session may be open on another thread while the process ends. A fork waits for
+// the session to end: the child, which may decode HDF5 files, has no thread that would end it.
 std::mutex& Hdf5Mutex() {
   static auto& mutex = *new std::mutex;
+  [[maybe_unused]] static const int registered =
+      pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
   return mutex;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "core/base/philox.h"
 #include "data/warp.h"
@@ -117,9 +118,15 @@ ImageTransform::ImageTransform(const ImageShape& shape, DType dtype, const Inten
     : shape_(shape),
       dtype_(dtype),
       map_(kernels::MakeLinearMap(map.scale, map.offset, LargestStored(dtype))),
+      clips_(std::isfinite(map.clip_low) || std::isfinite(map.clip_high)),
+      clip_low_(static_cast<float>((map.scale > 0 ? map.clip_low : map.clip_high) * map.scale +
+                                   map.offset)),
+      clip_high_(static_cast<float>((map.scale > 0 ? map.clip_high : map.clip_low) * map.scale +
+                                    map.offset)),
       seed_(seed),
       augment_(augment),
-      store_(store) {}
+      // What is clipped is read again at once.
+      store_(clips_ ? Store::kCached : store) {}
 
 void ImageTransform::Convert(std::span<const std::byte> stored, bool mirror_x, bool mirror_y,
                              Store store, std::span<float> out) const {
@@ -128,12 +135,16 @@ void ImageTransform::Convert(std::span<const std::byte> stored, bool mirror_x, b
   };
   switch (dtype_) {
     case DType::kUint8:
-      return convert(reinterpret_cast<const uint8_t*>(stored.data()));
+      convert(reinterpret_cast<const uint8_t*>(stored.data()));
+      break;
     case DType::kUint16:
-      return convert(reinterpret_cast<const uint16_t*>(stored.data()));
+      convert(reinterpret_cast<const uint16_t*>(stored.data()));
+      break;
     default:
-      return convert(reinterpret_cast<const float*>(stored.data()));
+      convert(reinterpret_cast<const float*>(stored.data()));
   }
+  if (!clips_) return;
+  for (float& value : out) value = std::clamp(value, clip_low_, clip_high_);
 }
 
 void ImageTransform::Apply(int64_t position, std::span<const std::byte> stored,

@@ -49,6 +49,8 @@ class ImageTransform {
   const ImageShape shape_;
   const DType dtype_;
   const kernels::LinearMap map_;
+  const bool clips_;
+  const float clip_low_, clip_high_;  // In the model's range.
   const uint64_t seed_;
   const configs::AugmentConfig augment_;
   const kernels::Store store_;

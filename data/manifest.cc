@@ -72,6 +72,19 @@ std::string FindProblem(const Manifest& manifest) {
     return absl::StrFormat("intensity_map is %g, %g; it must be finite and its scale not zero",
                            map.scale, map.offset);
   }
+  if (std::isnan(map.clip_low) || !(map.clip_high > map.clip_low)) {
+    return absl::StrFormat("intensity_map clips to %g .. %g, which is no range", map.clip_low,
+                           map.clip_high);
+  }
+  if (!std::isfinite(manifest.physical.scale) || !std::isfinite(manifest.physical.offset) ||
+      manifest.physical.scale == 0) {
+    return absl::StrFormat("physical is %g, %g; it must be finite and its scale not zero",
+                           manifest.physical.scale, manifest.physical.offset);
+  }
+  if (manifest.version < 1 || (manifest.version > 1) != !manifest.parent.empty()) {
+    return absl::StrFormat("version is %d while parent is \"%s\"", manifest.version,
+                           manifest.parent);
+  }
   if (manifest.has_labels != (manifest.num_classes > 0)) {
     return absl::StrFormat("num_classes is %d while has_labels says otherwise",
                            manifest.num_classes);
@@ -150,6 +163,19 @@ std::string Fingerprint(const Manifest& manifest) {
   digest.UpdateString(NumpyName(manifest.dtype));
   digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.intensity_map.scale));
   digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.intensity_map.offset));
+  // What came later counts where it is used, so that older fingerprints stay.
+  const IntensityMap& map = manifest.intensity_map;
+  if (std::isfinite(map.clip_low) || std::isfinite(map.clip_high)) {
+    digest.UpdateString("clip");
+    digest.UpdateInteger(std::bit_cast<uint64_t>(map.clip_low));
+    digest.UpdateInteger(std::bit_cast<uint64_t>(map.clip_high));
+  }
+  if (manifest.physical != PhysicalUnits{}) {
+    digest.UpdateString("physical");
+    digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.physical.scale));
+    digest.UpdateInteger(std::bit_cast<uint64_t>(manifest.physical.offset));
+    digest.UpdateString(manifest.physical.unit);
+  }
   digest.UpdateInteger(manifest.has_labels ? 1 : 0);
   digest.UpdateInteger(static_cast<uint64_t>(manifest.num_classes));
   digest.UpdateInteger(manifest.class_names.size());
@@ -179,6 +205,21 @@ std::string ManifestToText(const Manifest& manifest) {
   message.set_dtype(std::string(NumpyName(manifest.dtype)));
   message.mutable_intensity_map()->set_scale(manifest.intensity_map.scale);
   message.mutable_intensity_map()->set_offset(manifest.intensity_map.offset);
+  if (std::isfinite(manifest.intensity_map.clip_low)) {
+    message.mutable_intensity_map()->set_clip_low(manifest.intensity_map.clip_low);
+  }
+  if (std::isfinite(manifest.intensity_map.clip_high)) {
+    message.mutable_intensity_map()->set_clip_high(manifest.intensity_map.clip_high);
+  }
+  if (manifest.physical != PhysicalUnits{}) {
+    message.mutable_physical()->set_scale(manifest.physical.scale);
+    message.mutable_physical()->set_offset(manifest.physical.offset);
+    message.mutable_physical()->set_unit(manifest.physical.unit);
+  }
+  if (manifest.version > 1) {
+    message.set_version(manifest.version);
+    message.set_parent(manifest.parent);
+  }
   message.set_has_labels(manifest.has_labels);
   message.set_num_classes(manifest.num_classes);
   for (const std::string& name : manifest.class_names) message.add_class_name(name);
@@ -246,6 +287,19 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem& file_system, const std::string
   manifest.dtype = *dtype;
   manifest.intensity_map = {.scale = message.intensity_map().scale(),
                             .offset = message.intensity_map().offset()};
+  if (message.intensity_map().has_clip_low()) {
+    manifest.intensity_map.clip_low = message.intensity_map().clip_low();
+  }
+  if (message.intensity_map().has_clip_high()) {
+    manifest.intensity_map.clip_high = message.intensity_map().clip_high();
+  }
+  if (message.has_physical()) {
+    manifest.physical = {.scale = message.physical().scale(),
+                         .offset = message.physical().offset(),
+                         .unit = message.physical().unit()};
+  }
+  manifest.version = message.version();
+  manifest.parent = message.parent();
   manifest.has_labels = message.has_labels();
   manifest.num_classes = message.num_classes();
   manifest.class_names.assign(message.class_name().begin(), message.class_name().end());

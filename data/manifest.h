@@ -43,6 +43,7 @@ struct Manifest {
   ImageShape shape;
   DType dtype = DType::kUint8;
   IntensityMap intensity_map;
+  PhysicalUnits physical;
   bool has_labels = false;
   int64_t num_classes = 0;
   std::vector<std::string> class_names;
@@ -52,6 +53,10 @@ struct Manifest {
   std::vector<SplitEntry> splits;  // At most one of each kind, train first.
   int64_t rejected = 0;
   std::string inputs_digest;
+  // Above 1: made by appending to the data set with the fingerprint `parent`, whose images come
+  // first in each split.
+  int64_t version = 1;
+  std::string parent;
 
   const SplitEntry* FindSplit(Split split) const;  // Null if there is none.
 };

@@ -33,6 +33,7 @@ class MixedDataset : public Dataset {
   const ImageShape& shape() const override { return datasets_[0]->shape(); }
   DType dtype() const override { return datasets_[0]->dtype(); }
   const IntensityMap& intensity_map() const override { return datasets_[0]->intensity_map(); }
+  const PhysicalUnits& physical() const override { return datasets_[0]->physical(); }
   bool has_labels() const override { return datasets_[0]->has_labels(); }
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int64_t num_classes() const override { return num_classes_; }
@@ -107,7 +108,7 @@ std::string FindDifference(const Dataset& first, const Dataset& other) {
                            Describe(first.shape(), first.dtype()));
   }
   const IntensityMap &a = first.intensity_map(), &b = other.intensity_map();
-  if (a.scale != b.scale || a.offset != b.offset) {
+  if (a != b || other.physical() != first.physical()) {
     return absl::StrFormat(
         "its intensity map is %.9g x stored + %.9g, that of --data %.9g x stored + %.9g", b.scale,
         b.offset, a.scale, a.offset);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -72,6 +73,11 @@ class Layout {
   }
   void Attribute(const char* name, double value) {
     ok_ = ok_ && SetAttribute(file_->get(), name, value);
+  }
+  void Attribute(const char* name, const std::string& value) {
+    const Hdf5Id text(H5Tcopy(H5T_C_S1));
+    H5Tset_size(text.get(), value.size() + 1);  // HDF5 has no empty strings.
+    ok_ = ok_ && SetAttribute(file_->get(), name, text.get(), text.get(), value.c_str());
   }
 
   // A small array, copied into HDF5's buffer.
@@ -251,6 +257,14 @@ absl::StatusOr<ShardEntry> ShardWriter::Write(FileSystem& file_system, const std
     layout.Attribute("bytes_per_number", static_cast<int64_t>(SizeOf(spec_.dtype)));
     layout.Attribute("intensity_scale", spec_.intensity_map.scale);
     layout.Attribute("intensity_offset", spec_.intensity_map.offset);
+    const IntensityMap& map = spec_.intensity_map;
+    if (std::isfinite(map.clip_low)) layout.Attribute("intensity_clip_low", map.clip_low);
+    if (std::isfinite(map.clip_high)) layout.Attribute("intensity_clip_high", map.clip_high);
+    if (spec_.physical != PhysicalUnits{}) {
+      layout.Attribute("physical_scale", spec_.physical.scale);
+      layout.Attribute("physical_offset", spec_.physical.offset);
+      layout.Attribute("physical_unit", spec_.physical.unit);
+    }
     layout.Attribute("count", count());
     layout.Attribute("complete", int64_t{1});
     const std::vector<std::span<const std::byte>> pieces = layout.Pieces();

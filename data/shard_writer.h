@@ -27,6 +27,7 @@ struct ShardSpec {
   ImageShape shape;
   DType dtype = DType::kUint8;  // kUint8, kUint16 or kFloat32.
   IntensityMap intensity_map;
+  PhysicalUnits physical;  // For who reads a shard by itself; the manifest's is what counts.
   bool has_labels = false;
   bool has_groups = false;
   int64_t condition_size = 0;  // Numbers a sample; 0: no conditions.

@@ -10,13 +10,16 @@
 #include "absl/strings/str_format.h"
 #include "core/base/digest.h"
 #include "core/base/memory.h"
+#include "core/base/png.h"
 #include "core/base/safetensors.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/export/model_folder.h"
 #include "core/model/state_dict.h"
 #include "core/model/unet2d.h"
+#include "data/contact_sheet.h"
 #include "data/describe.h"
+#include "data/manifest.h"
 
 namespace langevin::tools {
 namespace {
@@ -24,6 +27,7 @@ namespace {
 struct InspectOptions {
   std::string path;
   bool digest = false;
+  std::string contact_sheet;  // Where to write it; empty: nowhere.
 };
 
 void Print(const std::string& name, const std::string& value) {
@@ -112,10 +116,22 @@ absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) 
   return absl::OkStatus();
 }
 
+absl::Status WriteContactSheet(FileSystem& file_system, const InspectOptions& options) {
+  LANGEVIN_ASSIGN_OR_RETURN(const Picture sheet, data::ContactSheet(file_system, options.path));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::string png, EncodePng(sheet));
+  return file_system.WriteFileDurably(options.contact_sheet, png);
+}
+
 absl::Status RunInspect(const InspectOptions& options) {
   FileSystem& file_system = PosixFileSystem();
   const std::string& path = options.path;
   LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system.GetInfo(path));
+  const bool is_dataset =
+      info.type != FileType::kRegular && file_system.Exists(JoinPath(path, data::kManifestName));
+  if (!options.contact_sheet.empty() && !is_dataset) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": --contact_sheet takes the folder of a data set"));
+  }
   if (info.type == FileType::kRegular) {
     if (options.digest) {
       return absl::InvalidArgumentError(
@@ -125,10 +141,11 @@ absl::Status RunInspect(const InspectOptions& options) {
     absl::PrintF("%s", text);
     return absl::OkStatus();
   }
-  if (file_system.Exists(JoinPath(path, "manifest.textproto")) && !options.digest) {
+  if (is_dataset && !options.digest) {
     LANGEVIN_ASSIGN_OR_RETURN(const std::string text, data::DescribeDataset(file_system, path));
     absl::PrintF("%s", text);
-    return absl::OkStatus();
+    return options.contact_sheet.empty() ? absl::OkStatus()
+                                         : WriteContactSheet(file_system, options);
   }
   if (exporting::IsModelFolder(file_system, path)) return InspectModelFolder(file_system, options);
   return InspectRun(file_system, options);
@@ -143,6 +160,8 @@ void RegisterInspect(CLI::App& program, std::function<absl::Status()>& action) {
   command->add_option("PATH", options->path, "what to look at")->required();
   command->add_flag("--digest", options->digest,
                     "print one line that names weights, averages, optimizer state and images_seen");
+  command->add_option("--contact_sheet", options->contact_sheet,
+                      "write a PNG with images of each class of the data set");
   command->callback([options, &action] { action = [options] { return RunInspect(*options); }; });
 }
 

@@ -40,6 +40,9 @@ absl::StatusOr<configs::PrepareConfig> LoadConfig(const Flags& flags) {
     LANGEVIN_ASSIGN_OR_RETURN(
         path, configs::ResolveConfigPath(file_system, flags.config, ProgramFolder()));
   }
+  if (flags.config.empty() && !flags.options.append_to.empty()) {
+    path = JoinPath(flags.options.append_to, data::kConfigName);
+  }
   // The short forms stand for overrides.
   std::vector<std::string> overrides = flags.overrides;
   if (flags.shard_mib.has_value()) {
@@ -97,13 +100,23 @@ void RegisterPrepare(CLI::App& program, std::function<absl::Status()>& action) {
       .add_option("--set", flags->overrides,
                   "Replaces a field of the config, as in --set geometry.height=64")
       ->type_name("a.b=VALUE");
+  command
+      .add_option(
+          "--append", flags->options.append_to,
+          "A data set that DATA becomes a new version of: its shards come first, as the same "
+          "files, then the images of files that are not in it. Takes its config")
+      ->type_name("OLD");
   command.add_flag("--dry_run", flags->options.dry_run,
                    "Decode and judge everything, write DATA.report.html only");
-  command.add_option("--shard_mib", flags->shard_mib,
-                     "Short for --set shards.shard_mib: largest size of a shard in MiB (256)");
-  command.add_option("--validation_fraction", flags->validation_fraction,
-                     "Short for --set split.validation_fraction: share of the groups for split "
-                     "validation, where the inputs have none");
+  command
+      .add_option("--shard_mib", flags->shard_mib,
+                  "Short for --set shards.shard_mib: largest size of a shard in MiB (256)")
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--validation_fraction", flags->validation_fraction,
+                  "Short for --set split.validation_fraction: share of the groups for split "
+                  "validation, where the inputs have none")
+      ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--workers", flags->options.workers,
                   "Processes that decode on each rank; 0: as many as cores it may use")

@@ -22,6 +22,7 @@ class RandomImages : public data::Dataset {
   const data::ImageShape& shape() const override { return shape_; }
   DType dtype() const override { return DType::kUint8; }
   const data::IntensityMap& intensity_map() const override { return intensity_map_; }
+  const data::PhysicalUnits& physical() const override { return physical_; }
   bool has_labels() const override { return num_classes_ > 0; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int64_t num_classes() const override { return num_classes_; }
@@ -34,6 +35,7 @@ class RandomImages : public data::Dataset {
 
   data::ImageShape shape_;
   int64_t num_classes_;
+  const data::PhysicalUnits physical_;
   data::IntensityMap intensity_map_{.scale = 2.0 / 255, .offset = -1};
   std::vector<std::string> class_names_;
   std::string fingerprint_ = "random images";

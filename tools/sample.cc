@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "core/model/state_dict.h"
 #include "core/train/sample_grid.h"
 #include "distributed/agreement.h"
+#include "tools/physical_samples.h"
 #include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
@@ -115,21 +117,41 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
   return request;
 }
 
-// Writes samples.safetensors, a PNG for each sample and grid.png into a folder that appears whole.
+// The bytes of sample `values`' PNG: with 16 bits where the model's data had more than 8.
+absl::StatusOr<std::string> SamplePng(std::span<const float> values, const at::Tensor& samples,
+                                      const std::optional<Intensities>& intensities) {
+  const int64_t channels = samples.size(1), height = samples.size(2), width = samples.size(3);
+  if (intensities.has_value() && intensities->dtype == DType::kUint16) {
+    return EncodePng(Picture16FromModelRange(values, channels, height, width));
+  }
+  return EncodePng(PictureFromModelRange(values, channels, height, width));
+}
+
+// Writes samples.safetensors, where the data had units physical.safetensors, a PNG for each sample
+// and grid.png into a folder that appears whole.
 absl::Status WriteSamples(FileSystem& file_system, const std::string& folder,
-                          const at::Tensor& samples) {
+                          const at::Tensor& samples,
+                          const std::optional<Intensities>& intensities) {
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<StagingFolder> staging,
                             StagingFolder::Create(file_system, folder));
   LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(file_system,
                                             JoinPath(staging->path(), "samples.safetensors"),
                                             model::ViewsOf({{"samples", samples}}), {}));
+  if (intensities.has_value() && HasUnits(*intensities)) {
+    const at::Tensor physical = samples.clone(at::MemoryFormat::Contiguous);
+    ToPhysical(*intensities, {physical.data_ptr<float>(), static_cast<size_t>(physical.numel())});
+    LANGEVIN_RETURN_IF_ERROR(WriteSafetensors(
+        file_system, JoinPath(staging->path(), "physical.safetensors"),
+        model::ViewsOf({{"physical", physical}}), {{"unit", intensities->physical.unit}}));
+  }
   const int64_t values = samples.numel() / samples.size(0);
   std::vector<Picture> tiles;
   for (int64_t i = 0; i < samples.size(0); ++i) {
+    const std::span<const float> sample(samples.data_ptr<float>() + i * values,
+                                        static_cast<size_t>(values));
     tiles.push_back(
-        PictureFromModelRange({samples.data_ptr<float>() + i * values, static_cast<size_t>(values)},
-                              samples.size(1), samples.size(2), samples.size(3)));
-    LANGEVIN_ASSIGN_OR_RETURN(const std::string png, EncodePng(tiles.back()));
+        PictureFromModelRange(sample, samples.size(1), samples.size(2), samples.size(3)));
+    LANGEVIN_ASSIGN_OR_RETURN(const std::string png, SamplePng(sample, samples, intensities));
     LANGEVIN_RETURN_IF_ERROR(
         file_system.WriteFile(JoinPath(staging->path(), absl::StrFormat("%06d.png", i)), png));
   }
@@ -157,12 +179,19 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
   absl::StatusOr<exporting::Model> model = absl::UnknownError("");
   absl::StatusOr<diffusion::SamplingRequest> request = absl::UnknownError("");
   absl::StatusOr<std::unique_ptr<diffusion::Sampler>> sampler = absl::UnknownError("");
+  std::optional<Intensities> intensities;
   const absl::Status ready = [&]() -> absl::Status {
     if (runtime.rank() == 0) LANGEVIN_RETURN_IF_ERROR(CheckOutput(file_system, options.output));
     model = exporting::OpenModel(
         file_system, options.model,
         options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma, device);
     if (!model.ok()) return model.status();
+    const absl::StatusOr<std::optional<Intensities>> known = IntensitiesFrom(model->facts);
+    if (!known.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(model->origin, ": ", known.status().message(), "; export it again"));
+    }
+    intensities = *known;
     request = MakeRequest(file_system, options, model->network->config());
     if (!request.ok()) return request.status();
     const int64_t steps =
@@ -192,7 +221,8 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
           }));
   LogStatusLine("");
   absl::Status written;
-  if (runtime.rank() == 0) written = WriteSamples(file_system, options.output, samples);
+  if (runtime.rank() == 0)
+    written = WriteSamples(file_system, options.output, samples, intensities);
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), written));
   LogInfo("%d samples of %s in %s", options.count, model->origin,
           FormatDuration(MonotonicSeconds() - begin));
@@ -212,7 +242,8 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
       ->required();
   command
       ->add_option("--output", options->output,
-                   "folder for samples.safetensors, 000000.png ... and grid.png")
+                   "folder for samples.safetensors, 000000.png ... and grid.png, and "
+                   "physical.safetensors where the model's data had units (HU)")
       ->required();
   command->add_option("--count", options->count, "how many images")
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}))

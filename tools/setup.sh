@@ -18,10 +18,12 @@ esac
 
 TORCH=2.11.0
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libabsl-dev
-  protobuf-compiler libprotobuf-dev libcli11-dev nlohmann-json3-dev libspng-dev libturbojpeg0-dev zlib1g-dev
-  libxxhash-dev python3-venv ca-certificates"
+  protobuf-compiler libprotobuf-dev libcli11-dev nlohmann-json3-dev libspng-dev libturbojpeg0-dev
+  libdeflate-dev libjpeg62-turbo-dev libtiff-dev zlib1g-dev libxxhash-dev libgdcm-dev python3-venv
+  ca-certificates"
 TEST_PACKAGES="libgtest-dev libgmock-dev clang-format clang-tidy dataset-fashion-mnist
-  slurm-wlm slurm-wlm-basic-plugins munge iproute2 procps"
+  slurm-wlm slurm-wlm-basic-plugins munge iproute2 procps mricron-data
+  clang-14 libclang-rt-14-dev"
 
 as_root=""
 if [ "$(id -u)" != 0 ]; then

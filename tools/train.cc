@@ -28,6 +28,7 @@
 #include "distributed/agreement.h"
 #include "distributed/network_model.h"
 #include "launch/stop_signals.h"
+#include "tools/physical_samples.h"
 #include "tools/run_on_ranks.h"
 #include "tools/scaling_plan.h"
 #include "tools/train_plan.h"
@@ -43,14 +44,13 @@ void LogTable(const Table& table) {
 }
 
 checkpoint::Metadata MetadataOf(const Plan& plan, int world_size) {
-  const data::IntensityMap& map = plan.dataset->intensity_map();
   checkpoint::Metadata metadata{.config = configs::ToText(plan.config),
                                 .data_fingerprint = plan.dataset->fingerprint(),
                                 .software = absl::StrCat("langevin ", kVersion),
                                 .world_size = world_size};
-  metadata.facts = {{"intensity_scale", absl::StrFormat("%.17g", map.scale)},
-                    {"intensity_offset", absl::StrFormat("%.17g", map.offset)},
-                    {"data_dtype", std::string(NameOf(plan.dataset->dtype()))}};
+  metadata.facts = FactsOf({.dtype = plan.dataset->dtype(),
+                            .map = plan.dataset->intensity_map(),
+                            .physical = plan.dataset->physical()});
   return metadata;
 }
 

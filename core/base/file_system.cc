@@ -1,12 +1,29 @@
 // The part of the file system interface that is built on its primitives, and path arithmetic.
 #include "core/base/file_system.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 
 namespace langevin {
 
 bool FileSystem::Exists(const std::string& path) { return GetInfo(path).ok(); }
+
+absl::Status FileSystem::LinkOrCopy(const std::string& from, const std::string& to) {
+  constexpr uint64_t kPieceBytes = 8 << 20;
+  if (Exists(to)) return absl::AlreadyExistsError(absl::StrCat(to, ": is there already"));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<RandomAccessFile> source, OpenForReading(from));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> copy, NewWritableFile(to));
+  std::vector<std::byte> piece(std::min(source->size(), kPieceBytes));
+  for (uint64_t offset = 0; offset < source->size(); offset += kPieceBytes) {
+    const std::span bytes = std::span(piece).first(std::min(kPieceBytes, source->size() - offset));
+    LANGEVIN_RETURN_IF_ERROR(source->ReadAt(offset, bytes));
+    LANGEVIN_RETURN_IF_ERROR(copy->Append(bytes));
+  }
+  LANGEVIN_RETURN_IF_ERROR(copy->Sync());
+  return copy->Close();
+}
 
 absl::StatusOr<std::string> FileSystem::ReadFile(const std::string& path, uint64_t limit) {
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<RandomAccessFile> file, OpenForReading(path));

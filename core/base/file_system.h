@@ -83,6 +83,9 @@ class FileSystem {
   // Makes the names in `folder` durable: what was created, renamed or removed there.
   virtual absl::Status SyncFolder(const std::string& folder) = 0;
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& path) = 0;
+  // Makes `to`, which must not exist, a file with the contents of `from`: as a second name of it
+  // where the file system has such, else as a copy. Neither may be changed in place afterwards.
+  virtual absl::Status LinkOrCopy(const std::string& from, const std::string& to);
 
   // What follows is built from the calls above.
 

@@ -63,6 +63,13 @@ img { image-rendering: pixelated; display: block; max-width: 100%; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   padding: 14px 16px; overflow-x: auto;
   font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+.strip { display: flex; flex-wrap: wrap; gap: 6px; margin: 4px 0 16px; }
+.strip img, .pair img, td img { width: 64px; height: auto; border-radius: 3px; }
+.strip figure { width: 92px; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 16px; }
+.pair { display: flex; gap: 6px; }
+.bar { display: inline-block; height: 9px; border-radius: 2px; background: var(--series-1); }
+.bar.second { background: var(--series-3); }
 .tiles svg { background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   width: 100%; height: auto; display: block; }
 )css";

@@ -30,7 +30,9 @@ std::string HtmlFactTable(const std::vector<std::pair<std::string, std::string>>
 // colours that follow the reader's light or dark setting and knows: h2, p, p.note, table, th, td,
 // td.number, pre, figure and figcaption, div.stats (<div><b>value</b><span>name</span></div>, the
 // numbers that matter most), div.tiles (charts, two in a row), div.pictures (figures side by side),
-// and the variables --text --muted --line --panel and --series-1 to --series-4.
+// div.strip (thumbnails in rows), div.pairs of figures with a div.pair (two thumbnails), span.bar
+// and span.bar.second (lengths in a table), and the variables --text --muted --line --panel and
+// --series-1 to --series-4.
 std::string HtmlPage(std::string_view title, std::string_view subtitle, std::string_view body);
 
 }  // namespace langevin

@@ -23,15 +23,21 @@ uint8_t ToByte(float value) {
   return static_cast<uint8_t>(std::nearbyint(std::min(unit, 1.0f) * 255));
 }
 
-absl::Status PngError(const Picture& picture, const char* reason) {
+uint16_t ToWord(float value) {
+  const double unit = static_cast<double>(value) / 2 + 0.5;
+  if (!(unit > 0)) return 0;
+  return static_cast<uint16_t>(std::nearbyint(std::min(unit, 1.0) * 65535));
+}
+
+template <typename AnyPicture>
+absl::Status PngError(const AnyPicture& picture, const char* reason) {
   return absl::InternalError(absl::StrFormat("cannot encode a picture of %d x %d x %d as PNG: %s",
                                              picture.width, picture.height, picture.channels,
                                              reason));
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> EncodePng(const Picture& picture) {
+template <typename AnyPicture>
+absl::StatusOr<std::string> Encode(const AnyPicture& picture) {
   if (picture.channels != 1 && picture.channels != 3) {
     return PngError(picture, "1 or 3 channels are possible");
   }
@@ -44,13 +50,14 @@ absl::StatusOr<std::string> EncodePng(const Picture& picture) {
   spng_ihdr header{};
   header.width = static_cast<uint32_t>(picture.width);
   header.height = static_cast<uint32_t>(picture.height);
-  header.bit_depth = 8;
+  header.bit_depth = 8 * sizeof(picture.pixels[0]);
   header.color_type = picture.channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR;
   int error = spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
   if (error == 0) error = spng_set_ihdr(context.get(), &header);
   if (error == 0) {
-    error = spng_encode_image(context.get(), picture.pixels.data(), picture.pixels.size(),
-                              SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+    error = spng_encode_image(context.get(), picture.pixels.data(),
+                              picture.pixels.size() * sizeof(picture.pixels[0]), SPNG_FMT_PNG,
+                              SPNG_ENCODE_FINALIZE);
   }
   if (error != 0) return PngError(picture, spng_strerror(error));
   size_t size = 0;
@@ -60,12 +67,14 @@ absl::StatusOr<std::string> EncodePng(const Picture& picture) {
   return std::string(static_cast<const char*>(buffer.get()), size);
 }
 
-Picture PictureFromModelRange(std::span<const float> values, int64_t channels, int64_t height,
-                              int64_t width) {
+// `convert` makes one number of the picture.
+template <typename AnyPicture, typename Convert>
+AnyPicture FromModelRange(std::span<const float> values, int64_t channels, int64_t height,
+                          int64_t width, Convert convert) {
   assert(values.size() == channels * height * width);
   // Planes become the interleaved channels of a colour picture, or tiles side by side.
   const bool is_color = channels == 3;
-  Picture picture;
+  AnyPicture picture;
   picture.width = is_color ? width : width * channels;
   picture.height = height;
   picture.channels = is_color ? 3 : 1;
@@ -76,11 +85,26 @@ Picture PictureFromModelRange(std::span<const float> values, int64_t channels, i
       for (int64_t x = 0; x < width; ++x) {
         const int64_t place =
             is_color ? (y * width + x) * 3 + channel : (y * channels + channel) * width + x;
-        picture.pixels[place] = ToByte(values[next++]);
+        picture.pixels[place] = convert(values[next++]);
       }
     }
   }
   return picture;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> EncodePng(const Picture& picture) { return Encode(picture); }
+absl::StatusOr<std::string> EncodePng(const Picture16& picture) { return Encode(picture); }
+
+Picture PictureFromModelRange(std::span<const float> values, int64_t channels, int64_t height,
+                              int64_t width) {
+  return FromModelRange<Picture>(values, channels, height, width, ToByte);
+}
+
+Picture16 Picture16FromModelRange(std::span<const float> values, int64_t channels, int64_t height,
+                                  int64_t width) {
+  return FromModelRange<Picture16>(values, channels, height, width, ToWord);
 }
 
 Picture Grid(const std::vector<Picture>& tiles) {

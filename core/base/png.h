@@ -20,14 +20,27 @@ struct Picture {
   std::vector<uint8_t> pixels;
 };
 
+// The same with 16 bits a channel.
+struct Picture16 {
+  int64_t width = 0;
+  int64_t height = 0;
+  int channels = 1;
+  std::vector<uint16_t> pixels;
+};
+
 // The bytes of a PNG file. Internal error if the library fails.
 absl::StatusOr<std::string> EncodePng(const Picture& picture);
+absl::StatusOr<std::string> EncodePng(const Picture16& picture);
 
 // One image, `values` (channels, height, width), from [-1, 1] to 0..255 by rounding to nearest;
 // values outside are clamped, NaN is 0. Other than 1 or 3 channels: one gray tile a channel, side
 // by side.
 Picture PictureFromModelRange(std::span<const float> values, int64_t channels, int64_t height,
                               int64_t width);
+
+// The same from [-1, 1] to 0..65535.
+Picture16 Picture16FromModelRange(std::span<const float> values, int64_t channels, int64_t height,
+                                  int64_t width);
 
 // Tiles of equal size in rows of ceil(sqrt(count)), 2 black pixels between tiles (and none around).
 // Requires at least one picture.

@@ -162,6 +162,14 @@ class PosixFileSystemImpl : public FileSystem {
                                                    static_cast<uint64_t>(info.st_size));
   }
 
+  absl::Status LinkOrCopy(const std::string& from, const std::string& to) override {
+    if (link(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
+    if (errno == EEXIST || errno == ENOENT || errno == ENOSPC) {
+      return ErrnoStatus(to, "create", errno);
+    }
+    return FileSystem::LinkOrCopy(from, to);  // Another disk, or one without links.
+  }
+
   absl::StatusOr<FileInfo> GetInfo(const std::string& path) override {
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(path, "examine", errno);

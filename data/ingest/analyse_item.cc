@@ -1,8 +1,6 @@
 #include "data/ingest/analyse_item.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,14 +12,18 @@
 #include "core/base/status_macros.h"
 #include "data/ingest/decoders.h"
 #include "data/ingest/geometry/geometry.h"
+#include "data/ingest/intensity/choose_map.h"
 #include "data/ingest/quality/measures.h"
+#include "data/ingest/quality/missing.h"
+#include "data/ingest/readers/dicom_decoder.h"
 #include "data/ingest/spool.pb.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr uint64_t kPieceBytes = 1 << 20;
-constexpr size_t kMaxNotes = 16;  // Of one image.
+constexpr uint64_t kImageCost = 256;  // Also tiny images are not free.
+constexpr size_t kMaxNotes = 16;      // Of one image.
 constexpr size_t kMaxNoteBytes = 500;
 
 void SetShape(const ImageShape& from, proto::SpoolShape& to) {
@@ -50,53 +52,42 @@ bool SaysAnything(const MedicalFacts& facts) {
          !facts.spacing_mm.empty() || facts.burned_in_annotation || facts.secondary_capture;
 }
 
-template <typename T>
-void AddMoments(const DecodedImage& image, proto::SpoolImage& record) {
-  const std::span values(reinterpret_cast<const T*>(image.pixels.data()),
-                         static_cast<size_t>(image.shape.values()));
-  const size_t channels = static_cast<size_t>(image.shape.channels);
-  int64_t count = 0;
-  double sum = 0, sum_of_squares = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!image.mask.empty() && image.mask[i / channels] == 0) continue;
-    const double value = static_cast<double>(values[i]);
-    if (!std::isfinite(value)) continue;
-    ++count;
-    sum += value;
-    sum_of_squares += value * value;
-  }
-  record.set_moment_count(count);
-  record.set_moment_sum(sum);
-  record.set_moment_sum_of_squares(sum_of_squares);
-}
-
 // One item's way through the steps.
 class Analysis {
  public:
-  Analysis(const Sources& sources, const configs::PrepareConfig& config, int64_t item,
-           const EmitRecord& emit)
+  Analysis(const Sources& sources, const configs::PrepareConfig& config, const Privacy* privacy,
+           int64_t item, const EmitRecord& emit)
       : sources_(sources),
         config_(config),
         file_(sources.files[static_cast<size_t>(item)]),
         item_(item),
         emit_(emit),
-        options_{.read = config.read, .medical = config.medical} {}
+        options_{.read = config.read, .medical = config.medical, .privacy = privacy} {}
 
   absl::Status Run() {
     if (!file_.labels_path.empty()) LANGEVIN_RETURN_IF_ERROR(ReadIdxLabels());
-    LANGEVIN_RETURN_IF_ERROR(
-        DecodeFile(file_.path, options_,
-                   [this](const DecodedImage& image) -> absl::Status { return Take(image); }));
+    LANGEVIN_RETURN_IF_ERROR(Decode());
     return sources_.is_idx && next_index_ == 0 ? absl::DataLossError("holds no image")
                                                : absl::OkStatus();
   }
 
  private:
+  absl::Status Decode() {
+    const ImageSink sink = [this](const DecodedImage& image) { return Take(image); };
+    if (file_.more_paths.empty()) return DecodeFile(file_.path, options_, sink);
+    std::vector<std::string> paths = {file_.path};
+    paths.insert(paths.end(), file_.more_paths.begin(), file_.more_paths.end());
+    return DecodeDicomSeries(paths, options_.medical, *options_.privacy, sink);
+  }
+
   absl::Status ReadIdxLabels() {
     const absl::Status status =
         DecodeFile(file_.labels_path, {}, [this](const DecodedImage& image) -> absl::Status {
           if (image.images_in_file != 1 || image.shape.height != 1) {
             return absl::DataLossError("holds images, where labels are expected");
+          }
+          if (image.dtype != DType::kUint8 || image.physical.offset != 0) {
+            return absl::DataLossError("holds labels that are no unsigned bytes");
           }
           idx_labels_.resize(image.pixels.size());
           std::transform(image.pixels.begin(), image.pixels.end(), idx_labels_.begin(),
@@ -128,6 +119,14 @@ class Analysis {
 
   absl::Status Take(const DecodedImage& decoded) {
     if (sources_.is_idx) LANGEVIN_RETURN_IF_ERROR(CheckIdxImage(decoded));
+    // The bombs among compressed files; a series is not one file.
+    decoded_bytes_ += decoded.pixels.size() + decoded.mask.size() + kImageCost;
+    const SandboxLimits limits;
+    if (file_.more_paths.empty() &&
+        decoded_bytes_ > limits.decoded_bytes + limits.decoded_bytes_per_byte * file_.bytes) {
+      return absl::DataLossError(absl::StrFormat(
+          "becomes more than %d bytes of images, too much for its size", decoded_bytes_));
+    }
     const int64_t index = next_index_++;
     int64_t label = decoded.label.value_or(file_.label);
     if (!idx_labels_.empty()) label = idx_labels_[static_cast<size_t>(index)];
@@ -135,17 +134,30 @@ class Analysis {
         decoded.images_in_file <= 0
             ? 0
             : static_cast<double>(next_index_) / static_cast<double>(decoded.images_in_file);
-    // Geometry works on a copy only where it changes something.
     return ApplyGeometry(decoded, config_.geometry,
                          [&](const DecodedImage& image, int32_t bucket) -> absl::Status {
-                           Emit(decoded.shape, image, index, label, bucket, share);
-                           return absl::OkStatus();
+                           return Finish(decoded.shape, image, index, label, bucket, share);
                          });
   }
 
-  void Emit(const ImageShape& source_shape, const DecodedImage& image, int64_t index, int64_t label,
-            int32_t bucket, double share) {
+  absl::Status Finish(const ImageShape& source_shape, const DecodedImage& image, int64_t index,
+                      int64_t label, int32_t bucket, double share) {
     const Measures measures = Measure(image);
+    const auto emit = [&](const DecodedImage& finished) {
+      Emit(source_shape, finished, measures, index, label, bucket, share);
+      return absl::OkStatus();
+    };
+    const bool z_score = config_.intensity.mode == configs::IntensityMode::kImageZScore;
+    if (image.mask.empty() && image.dtype != DType::kFloat32) {
+      return z_score ? emit(ZScore(image)) : emit(image);
+    }
+    DecodedImage filled = image;
+    LANGEVIN_RETURN_IF_ERROR(FillMissing(config_.missing, filled));
+    return z_score ? emit(ZScore(filled)) : emit(filled);
+  }
+
+  void Emit(const ImageShape& source_shape, const DecodedImage& image, const Measures& measures,
+            int64_t index, int64_t label, int32_t bucket, double share) {
     record_.Clear();
     record_.set_item(item_);
     record_.set_index(index);
@@ -167,18 +179,6 @@ class Analysis {
     record_.set_source_share(share);
     record_.set_pixel_bytes(image.pixels.size());
     record_.set_mask_bytes(image.mask.size());
-    if (config_.intensity.mode == configs::IntensityMode::kDatasetZScore) {
-      switch (image.dtype) {
-        case DType::kUint8:
-          AddMoments<uint8_t>(image, record_);
-          break;
-        case DType::kUint16:
-          AddMoments<uint16_t>(image, record_);
-          break;
-        default:
-          AddMoments<float>(image, record_);
-      }
-    }
     if (image.mask.empty()) {
       emit_(record_.SerializeAsString(), image.pixels);
     } else {
@@ -196,6 +196,7 @@ class Analysis {
   const EmitRecord& emit_;
   const DecodeOptions options_;
   int64_t next_index_ = 0;
+  uint64_t decoded_bytes_ = 0;
   std::vector<uint8_t> idx_labels_;
   proto::SpoolImage record_;
   std::vector<std::byte> payload_;
@@ -222,17 +223,22 @@ std::string ContentsOf(const SourceFile& file) {
   Digest digest;
   if (!AddFileTo(digest, file.path)) return "?";
   if (!file.labels_path.empty() && !AddFileTo(digest, file.labels_path)) return "?";
+  for (const std::string& path : file.more_paths) {
+    if (!AddFileTo(digest, path)) return "?";
+  }
   return digest.Hex();
 }
 
-SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config) {
-  return [&sources, &config](int64_t item, const EmitRecord& emit, std::string& last_words) {
-    const SourceFile& file = sources.files[static_cast<size_t>(item)];
-    AllowTimeFor(file.bytes, {});
-    const absl::Status status = Analysis(sources, config, item, emit).Run();
-    last_words = ContentsOf(file);
-    return status;
-  };
+SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config,
+                         const Privacy* privacy) {
+  return
+      [&sources, &config, privacy](int64_t item, const EmitRecord& emit, std::string& last_words) {
+        const SourceFile& file = sources.files[static_cast<size_t>(item)];
+        AllowTimeFor(file.bytes, {});
+        const absl::Status status = Analysis(sources, config, privacy, item, emit).Run();
+        last_words = ContentsOf(file);
+        return status;
+      };
 }
 
 }  // namespace langevin::data

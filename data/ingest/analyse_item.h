@@ -15,10 +15,14 @@
 
 namespace langevin::data {
 
+class Privacy;
+
 // The work of a SandboxedWorker whose pieces are indices into `sources.files`. Records are a
 // serialised SpoolImage with pixels and mask; the last words are the digest of the item's files.
-// Both arguments must outlive it.
-SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config);
+// `privacy` may be null where no source is medical. All must
+// outlive it.
+SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config,
+                         const Privacy* privacy);
 
 // Names the contents of the item's files; "?" stands for one that cannot be read.
 std::string ContentsOf(const SourceFile& file);

@@ -175,7 +175,7 @@ absl::Status AnalyseShare(const PrepareContext& context, const std::vector<Chunk
   }
   SharedState state;
   const auto work = [&] {
-    SandboxedWorker worker(AnalysisOf(context.sources, context.config));
+    SandboxedWorker worker(AnalysisOf(context.sources, context.config, context.privacy));
     for (size_t i = state.next_chunk++; i < mine.size() && !state.stopping();
          i = state.next_chunk++) {
       const absl::Status status =
@@ -191,13 +191,8 @@ absl::Status AnalyseShare(const PrepareContext& context, const std::vector<Chunk
     Progress progress(bytes);
     while (!state.Wait(count)) {
       progress.Show(state, context.group.size());
-      if (context.stop_requested != nullptr && context.stop_requested()) {
-        context.folder.RequestStop();
-      }
-      if (!state.stopping() && context.folder.StopRequested()) {
-        state.Fail(absl::CancelledError(
-            "prepare was asked to stop; run the same command again, and it goes on"));
-      }
+      if (state.stopping()) continue;
+      if (const absl::Status status = CheckStop(context); !status.ok()) state.Fail(status);
     }
   }
   for (std::thread& thread : threads) thread.join();
@@ -230,6 +225,13 @@ absl::Status ShareOutcome(Group& group, const absl::Status& status) {
   return GatherIfAllOk(group, status, "").status();
 }
 
+absl::Status CheckStop(const PrepareContext& context) {
+  if (context.stop_requested != nullptr && context.stop_requested()) context.folder.RequestStop();
+  if (!context.folder.StopRequested()) return absl::OkStatus();
+  return absl::CancelledError(
+      "prepare was asked to stop; run the same command again, and it goes on");
+}
+
 absl::Status AnalyseSources(const PrepareContext& context) {
   const absl::Status status = AnalyseShare(context, CutIntoChunks(context.sources));
   return ShareOutcome(context.group, status);
@@ -251,10 +253,7 @@ absl::StatusOr<AnalysedSources> ReadAnalysis(const PrepareContext& context) {
                                .crc32c = image.crc32c(),
                                .offset = image.offset(),
                                .pixel_bytes = image.pixel_bytes(),
-                               .mask_bytes = image.mask_bytes(),
-                               .count = image.moment_count(),
-                               .sum = image.moment_sum(),
-                               .sum_of_squares = image.moment_sum_of_squares()});
+                               .mask_bytes = image.mask_bytes()});
     }
   }
   if (result.items.size() != context.sources.files.size()) {

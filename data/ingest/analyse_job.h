@@ -19,6 +19,8 @@
 
 namespace langevin::data {
 
+class Privacy;
+
 // Items [first, end) of the sources.
 struct Chunk {
   int64_t first = 0, end = 0;
@@ -34,6 +36,7 @@ struct PrepareContext {
   const Sources& sources;
   const configs::PrepareConfig& config;
   PreparationFolder& folder;
+  const Privacy* privacy = nullptr;  // Where there are medical sources.
   int workers = 1;
   std::function<bool()> stop_requested;
 };
@@ -41,6 +44,10 @@ struct PrepareContext {
 // All ranks together, at the end of what they did apart: OK if all were; the error of the first
 // that had one; else Cancelled, as some were asked to stop.
 absl::Status ShareOutcome(Group& group, const absl::Status& status);
+
+// Cancelled if somebody asked for a stop, here or on another rank, which is passed on. For now and
+// then: it looks at the file system.
+absl::Status CheckStop(const PrepareContext& context);
 
 // All ranks together. Makes the spool files that are not there yet. Cancelled: somebody asked to
 // stop; what is complete stays.
@@ -52,9 +59,6 @@ struct SpoolPlace {
   uint32_t crc32c = 0;
   uint64_t offset = 0;
   uint64_t pixel_bytes = 0, mask_bytes = 0;
-  // Sums over the stored numbers inside the mask, where the config needs them.
-  int64_t count = 0;
-  double sum = 0, sum_of_squares = 0;
 };
 
 struct ItemResult {

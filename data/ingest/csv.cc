@@ -43,7 +43,8 @@ absl::Status CsvReader::TakeField(std::string& field) {
   while (true) {
     const size_t size = rest_.find('"');
     if (size == std::string_view::npos) return Problem("a quoted field is not closed");
-    next_line_ += std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(size), '\n');
+    next_line_ +=
+        std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(size), '\n');
     field += rest_.substr(0, size);
     rest_.remove_prefix(size + 1);
     if (!rest_.starts_with('"')) return absl::OkStatus();

@@ -23,13 +23,6 @@ inline constexpr size_t kMaxExtraBytes = 4096;
 // The largest number of a class.
 inline constexpr int64_t kMaxLabel = (int64_t{1} << 24) - 1;
 
-// Physical value (HU, or whatever the source means) = stored * scale + offset.
-struct PhysicalUnits {
-  double scale = 1;
-  double offset = 0;
-  std::string unit;  // "HU", or empty.
-};
-
 // What medical sources say of a slice. No identifiers: names of people, dates, UIDs and numbers of
 // records never leave the reader; group and series are salted hashes (16 hexadecimal digits).
 struct MedicalFacts {
@@ -54,10 +47,25 @@ struct DecodedImage {
   MedicalFacts medical;
   std::vector<std::string> notes;  // Remarks for the report ("gap of 2 slices after slice 17").
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
-  std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
-                              // all valid. NaN of float images is found later.
+  std::vector<uint8_t> mask;     // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
+                                 // all valid. NaN of float images is found later.
   std::vector<std::byte> extra;  // What a decode function adds for its caller (measures), opaque to
                                  // the sandbox: at most kMaxExtraBytes.
+
+  // All else of it.
+  DecodedImage WithoutPixels() const {
+    DecodedImage copy;
+    copy.shape = shape;
+    copy.dtype = dtype;
+    copy.bits = bits;
+    copy.alpha_left_out = alpha_left_out;
+    copy.images_in_file = images_in_file;
+    copy.physical = physical;
+    copy.label = label;
+    copy.medical = medical;
+    copy.notes = notes;
+    return copy;
+  }
 };
 
 using ImageSink = std::function<absl::Status(const DecodedImage&)>;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <span>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
+#include "data/ingest/readers/dicom_decoder.h"
+#include "data/ingest/readers/nifti_decoder.h"
 
 namespace langevin::data {
 namespace {
@@ -30,6 +33,18 @@ absl::Status Read(const std::string& path, const DecodeOptions& options, const I
   return kReader(path, options.read, sink);
 }
 
+using MedicalReader = absl::Status (*)(const std::string& path,
+                                       const configs::MedicalConfig& config, const Privacy& privacy,
+                                       const ImageSink& sink);
+
+template <MedicalReader kReader>
+absl::Status Read(const std::string& path, const DecodeOptions& options, const ImageSink& sink) {
+  if (options.privacy == nullptr) {
+    return absl::FailedPreconditionError("is a medical file, and there is no salt to hash names");
+  }
+  return kReader(path, options.medical, *options.privacy, sink);
+}
+
 // An NPZ is a ZIP archive whose first member is an array; others are not opened.
 bool IsNpz(const FileHead& head) {
   if (!head.bytes.starts_with("PK\x03\x04") || head.bytes.size() < 30) return false;
@@ -45,30 +60,52 @@ bool IsIdx(const FileHead& head) {
          bytes[2] != 10 && bytes[3] >= 1 && bytes[3] <= 4;
 }
 
+std::span<const std::byte> BytesOf(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
 // In the order in which they are asked: those with the longest marks first.
 constexpr Format kFormats[] = {
-    {"PNG", [](const FileHead& head) { return head.bytes.starts_with("\x89PNG\r\n\x1a\n"); },
-     Read<DecodePng>, {".png", ".apng"}},
-    {"JPEG", [](const FileHead& head) { return head.bytes.starts_with("\xff\xd8\xff"); },
-     Read<DecodeJpeg>, {".jpg", ".jpeg", ".jpe"}},
+    // Before TIFF: a DICOM file may begin like one, for programs that look no further.
+    {"DICOM",
+     [](const FileHead& head) { return LooksLikeDicom(BytesOf(head.bytes)); },
+     Read<DecodeDicom>,
+     {".dcm", ".dicom", ".ima"}},
+    {"PNG",
+     [](const FileHead& head) { return head.bytes.starts_with("\x89PNG\r\n\x1a\n"); },
+     Read<DecodePng>,
+     {".png", ".apng"}},
+    {"JPEG",
+     [](const FileHead& head) { return head.bytes.starts_with("\xff\xd8\xff"); },
+     Read<DecodeJpeg>,
+     {".jpg", ".jpeg", ".jpe"}},
     {"TIFF",
      [](const FileHead& head) {
        return head.bytes.starts_with("II*\0"sv) || head.bytes.starts_with("MM\0*"sv) ||
               head.bytes.starts_with("II+\0"sv) || head.bytes.starts_with("MM\0+"sv);
      },
-     Read<DecodeTiff>, {".tif", ".tiff"}},
-    {"HDF5", [](const FileHead& head) { return head.bytes.starts_with("\x89HDF\r\n\x1a\n"); },
-     Read<DecodeHdf5>, {".h5", ".hdf5", ".hdf"}},
-    {"NPY", [](const FileHead& head) { return head.inflated.starts_with("\x93NUMPY"); },
-     Read<DecodeNpy>, {".npy", ".npy.gz"}},
+     Read<DecodeTiff>,
+     {".tif", ".tiff"}},
+    {"HDF5",
+     [](const FileHead& head) { return head.bytes.starts_with("\x89HDF\r\n\x1a\n"); },
+     Read<DecodeHdf5>,
+     {".h5", ".hdf5", ".hdf"}},
+    {"NPY",
+     [](const FileHead& head) { return head.inflated.starts_with("\x93NUMPY"); },
+     Read<DecodeNpy>,
+     {".npy", ".npy.gz"}},
     {"NPZ", IsNpz, Read<DecodeNpz>, {".npz"}},
+    {"NIfTI",
+     [](const FileHead& head) { return LooksLikeNifti(BytesOf(head.inflated)); },
+     Read<DecodeNifti>,
+     {".nii", ".nii.gz", ".hdr"}},
     {"IDX", IsIdx, Read<DecodeIdx>, {"-ubyte", "-ubyte.gz", ".idx"}},
 };
 
 const Format* FindFormat(const FileHead& head) {
-  const auto* const format = std::find_if(
-      std::begin(kFormats), std::end(kFormats),
-      [&head](const Format& candidate) { return candidate.begins(head); });
+  const auto* const format =
+      std::find_if(std::begin(kFormats), std::end(kFormats),
+                   [&head](const Format& candidate) { return candidate.begins(head); });
   return format == std::end(kFormats) ? nullptr : format;
 }
 
@@ -101,9 +138,8 @@ std::string_view FormatOfName(std::string_view path) {
 }
 
 std::string KnownFormats() {
-  return absl::StrJoin(kFormats, ", ", [](std::string* out, const Format& format) {
-    out->append(format.name);
-  });
+  return absl::StrJoin(kFormats, ", ",
+                       [](std::string* out, const Format& format) { out->append(format.name); });
 }
 
 }  // namespace langevin::data

@@ -23,7 +23,8 @@ class Privacy;  // medical/privacy.h.
 struct DecodeOptions {
   configs::ReadConfig read;
   configs::MedicalConfig medical;
-  const Privacy* privacy = nullptr;  // Must be there for DICOM and NIfTI, which are refused without.
+  const Privacy* privacy =
+      nullptr;  // Must be there for DICOM and NIfTI, which are refused without.
 };
 
 // PNG of any kind: 8 bits a channel for depths up to 8 (1, 2 and 4 bits are scaled to 0..255), else

@@ -51,12 +51,16 @@ constexpr std::array kForeign = {
     Magic{"7z\xbc\xaf\x27\x1c"sv, 0, "7-Zip"},
     Magic{"ustar"sv, 257, "tar"},
     Magic{"BZh"sv, 0, "bzip2"},
-    Magic{"\xfd" "7zXZ"sv, 0, "xz"},
+    Magic{"\xfd"
+          "7zXZ"sv,
+          0, "xz"},
     Magic{"\x28\xb5\x2f\xfd"sv, 0, "Zstandard"},
     Magic{"\x1f\x8b"sv, 0, "gzip"},
     Magic{"\x80\x04\x95"sv, 0, "a Python pickle"},
     Magic{"SQLite format"sv, 0, "SQLite"},
-    Magic{"\x7f" "ELF"sv, 0, "a program"},
+    Magic{"\x7f"
+          "ELF"sv,
+          0, "a program"},
     Magic{"MZ"sv, 0, "a program"},
     Magic{"\xca\xfe\xba\xbe"sv, 0, "a program"},
     Magic{"version https://git-lfs"sv, 0, "a Git LFS pointer, without the file it stands for"},
@@ -103,8 +107,9 @@ std::string_view SeemsToBe(std::string_view head) {
 std::string WhyUnreadable(const FileHead& head) {
   if (head.bytes.empty()) return "is empty";
   const std::string_view kind = SeemsToBe(head.bytes);
-  return absl::StrCat("is of no kind that can be read",
-                      kind.empty() ? "" : absl::StrCat(" (it seems to be ", std::string(kind), ")"));
+  return absl::StrCat(
+      "is of no kind that can be read",
+      kind.empty() ? "" : absl::StrCat(" (it seems to be ", std::string(kind), ")"));
 }
 
 absl::StatusOr<FileHead> ReadFileHead(FileSystem& file_system, const std::string& path) {

@@ -67,7 +67,7 @@ bool IsPossible(const proto::SpoolImage& image, uint64_t payload_bytes) {
          (image.mask_bytes() == 0 || image.mask_bytes() == pixels) &&
          payload_bytes == image.pixel_bytes() + image.mask_bytes() &&
          image.measures().size() == sizeof(Measures) && image.index() >= 0 && image.label() >= -1 &&
-         image.label() < (int64_t{1} << 40) && image.bucket() >= 0 &&
+         image.label() <= kMaxLabel && image.bucket() >= 0 &&
          std::isfinite(image.physical_scale()) && image.physical_scale() != 0 &&
          std::isfinite(image.physical_offset()) && image.physical_unit().size() <= 64 &&
          IsPossible(image.medical());

@@ -42,6 +42,7 @@ std::string JournalKey(FileSystem& file_system, const std::string& options,
   for (const SourceFile& file : sources.files) {
     add(file.path);
     if (!file.labels_path.empty()) add(file.labels_path);
+    for (const std::string& path : file.more_paths) add(path);
   }
   return digest.Hex();
 }

@@ -3,44 +3,83 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "core/base/philox.h"
 #include "core/base/status_macros.h"
-#include "data/ingest/statistics.h"
+#include "data/contact_sheet.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr int64_t kThumbnailSide = 64;
-constexpr int kPicturesPerClass = 12;
+constexpr size_t kPicturesPerClass = 12;
 constexpr size_t kClassesShown = 40;
 constexpr int kRejectedShown = 200;
-constexpr int kDuplicatesShown = 60;
+constexpr int kPairsPerKind = 20;
+constexpr size_t kSuspectsPerKind = 16;
 constexpr int64_t kHistogramImages = 2000;
 constexpr size_t kBins = 64;
 
+// Keeps the `most` entries with the smallest keys of each kind: a sample that depends on nothing
+// but the keys.
+template <typename Kind>
+class Smallest {
+ public:
+  explicit Smallest(size_t most) : most_(most) {}
+
+  void Add(const Kind& kind, double key, int64_t image) {
+    std::set<std::pair<double, int64_t>>& chosen = chosen_[kind];
+    chosen.emplace(key, image);
+    if (chosen.size() > most_) chosen.erase(std::prev(chosen.end()));
+  }
+  void InsertInto(std::set<int64_t>& images) const {
+    for (const auto& [kind, chosen] : chosen_) {
+      for (const auto& [key, image] : chosen) images.insert(image);
+    }
+  }
+  bool Knows(const Kind& kind) const { return chosen_.contains(kind); }
+  size_t kinds() const { return chosen_.size(); }
+
+ private:
+  const size_t most_;
+  std::map<Kind, std::set<std::pair<double, int64_t>>> chosen_;
+};
+
 std::set<int64_t> ImagesToShow(const PreparationSummary& summary) {
   std::set<int64_t> chosen;
-  std::map<int64_t, int> shown;
+  Smallest<int64_t> examples(kPicturesPerClass);
   for (size_t i = 0; i < summary.images.size(); ++i) {
     const ImageRecord& image = summary.images[i];
     if (image.rejected) continue;
-    if (!shown.contains(image.label) && shown.size() >= kClassesShown) continue;
-    if (shown[image.label]++ < kPicturesPerClass) chosen.insert(static_cast<int64_t>(i));
+    if (!examples.Knows(image.label) && examples.kinds() >= kClassesShown) continue;
+    const RandomStream stream(/*seed=*/0, i, RandomPurpose::kInitialSample);
+    examples.Add(image.label, stream.Uniform(0), static_cast<int64_t>(i));
   }
-  int rejected = 0, duplicates = 0;
+  examples.InsertInto(chosen);
+  int rejected = 0;
   for (const RejectedRow& row : summary.rejected) {
     if (row.image >= 0 && rejected++ < kRejectedShown) chosen.insert(row.image);
   }
+  // The first pairs, and of what else was found the worst.
+  std::map<Finding::Kind, int> pairs;
+  Smallest<Finding::Kind> worst(kSuspectsPerKind);
   for (const Finding& finding : summary.findings) {
-    if (finding.other < 0 || duplicates++ >= kDuplicatesShown) continue;
-    chosen.insert(finding.image);
-    chosen.insert(finding.other);
+    // Constant images look like nothing.
+    if (summary.images[static_cast<size_t>(finding.image)].measures.constant) continue;
+    if (finding.other < 0) {
+      worst.Add(finding.kind, -finding.score, finding.image);
+    } else if (pairs[finding.kind]++ < kPairsPerKind) {
+      chosen.insert(finding.image);
+      chosen.insert(finding.other);
+    }
   }
+  worst.InsertInto(chosen);
   return chosen;
 }
 
@@ -71,7 +110,7 @@ class PictureMaker {
     PreparationSummary& summary = plan_.summary;
     for (const int64_t index : ImagesToShow(summary)) {
       LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(index));
-      summary.pictures[index] = Thumbnail(image, kThumbnailSide);
+      summary.pictures[index] = ThumbnailOf(index, image);
     }
     return AddHistograms();
   }
@@ -84,9 +123,48 @@ class PictureMaker {
     image.dtype = record.dtype;
     image.bits = record.bits;
     image.physical = record.physical;
-    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, image.pixels));
-    image.pixels.resize(static_cast<size_t>(record.shape.values()) * SizeOf(record.dtype));
+    LANGEVIN_RETURN_IF_ERROR(pixels_.Read(index, payload_));
+    image.pixels.swap(payload_.pixels);
+    image.mask.resize(payload_.mask.size());
+    std::transform(payload_.mask.begin(), payload_.mask.end(), image.mask.begin(),
+                   [](std::byte valid) { return std::to_integer<uint8_t>(valid); });
     return image;
+  }
+
+  // A stored number in the model's units.
+  double ToModel(int64_t index, const DecodedImage& image, double stored) const {
+    const ImageRecord& record = plan_.summary.images[static_cast<size_t>(index)];
+    const size_t dataset = static_cast<size_t>(std::max(record.dataset, 0));
+    const IntensityMap& map = plan_.specs[dataset].intensity_map;
+    const PhysicalUnits& units = plan_.formats[dataset].physical;
+    const double physical = stored * image.physical.scale + image.physical.offset;
+    const double common = (physical - units.offset) / units.scale;  // As it is stored.
+    return std::clamp(common, map.clip_low, map.clip_high) * map.scale + map.offset;
+  }
+
+  // As the model sees it: what its intensity map cuts off is cut off here, too.
+  Picture ThumbnailOf(int64_t index, const DecodedImage& image) const {
+    std::vector<float> values(static_cast<size_t>(image.shape.values()));
+    ShownRange range;
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] =
+          static_cast<float>(ToModel(index, image, ValueAt(image, static_cast<int64_t>(i))));
+      // A z-score knows no end: three deviations are shown.
+      if (std::abs(values[i]) > 1.001f) range = {.low = -3, .high = 3};
+    }
+    Picture picture = Tile(values, image.mask, image.shape, range, kThumbnailSide);
+    bool is_gray = true;
+    for (size_t i = 0; i < picture.pixels.size(); i += 3) {
+      is_gray = is_gray && picture.pixels[i] == picture.pixels[i + 1] &&
+                picture.pixels[i] == picture.pixels[i + 2];
+    }
+    if (!is_gray) return picture;
+    for (size_t i = 0; 3 * i < picture.pixels.size(); ++i) {
+      picture.pixels[i] = picture.pixels[3 * i];
+    }
+    picture.pixels.resize(picture.pixels.size() / 3);
+    picture.channels = 1;
+    return picture;
   }
 
   // Twice over an even sample: once for the range, once for the bins.
@@ -94,39 +172,46 @@ class PictureMaker {
     PreparationSummary& summary = plan_.summary;
     const int64_t count = static_cast<int64_t>(summary.images.size());
     const int64_t stride = (count + kHistogramImages - 1) / kHistogramImages;
-    double low = std::numeric_limits<double>::infinity(), high = -low;
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    ValueHistogram before = {.low = kInfinity, .high = -kInfinity};
+    ValueHistogram after = {.low = -1, .high = 1};  // Or farther, for z-scores.
     for (const bool counting : {false, true}) {
       if (counting) {
-        if (!(low <= high)) return absl::OkStatus();  // No finite number.
-        if (low == high) high = low + 1;
-        summary.before = {.low = low, .high = high, .bins = std::vector<int64_t>(kBins)};
-        summary.after = {.low = -1, .high = 1, .bins = std::vector<int64_t>(kBins)};
+        if (!(before.low <= before.high)) return absl::OkStatus();  // No finite number.
+        if (before.low == before.high) before.high = before.low + 1;
+        before.bins.resize(kBins);
+        after.bins.resize(kBins);
       }
       for (int64_t i = 0; i < count; i += stride) {
         LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
-        const ImageRecord& record = summary.images[static_cast<size_t>(i)];
-        const IntensityMap& map =
-            plan_.specs[static_cast<size_t>(std::max(record.dataset, 0))].intensity_map;
+        const bool is_kept = !summary.images[static_cast<size_t>(i)].rejected;
         for (int64_t k = 0; k < image.shape.values(); ++k) {
           const double stored = ValueAt(image, k);
           if (!std::isfinite(stored)) continue;
           const double physical = stored * image.physical.scale + image.physical.offset;
-          if (!counting) {
-            low = std::min(low, physical);
-            high = std::max(high, physical);
+          const double seen = ToModel(i, image, stored);
+          if (counting) {
+            AddTo(before, physical);
+            if (is_kept) AddTo(after, seen);
             continue;
           }
-          AddTo(summary.before, physical);
-          if (!record.rejected) AddTo(summary.after, stored * map.scale + map.offset);
+          before.low = std::min(before.low, physical);
+          before.high = std::max(before.high, physical);
+          if (!is_kept) continue;
+          after.low = std::min(after.low, seen);
+          after.high = std::max(after.high, seen);
         }
         summary.histogram_images += counting ? 1 : 0;
       }
     }
+    summary.before = std::move(before);
+    summary.after = std::move(after);
     return absl::OkStatus();
   }
 
   SpooledPixels& pixels_;
   Plan& plan_;
+  PixelsAndMask payload_;
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "data/ingest/plan.h"
-#include "data/ingest/write_job.h"
+#include "data/ingest/spooled_pixels.h"
 
 namespace langevin::data {
 

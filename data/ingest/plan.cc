@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,40 +16,32 @@ namespace {
 
 constexpr std::array kSplits = {Split::kTrain, Split::kValidation};
 
-// What all images of a data set must have in common.
+// The images of a data set that are alike.
 struct Kind {
   ImageShape shape;
-  DType dtype = DType::kUint8;
-  int32_t bits = 8;
+  StoredFormat format;
   int64_t count = 0;
   int64_t first_image = 0;
-
-  bool Matches(const ImageRecord& image) const {
-    return image.shape == shape && image.dtype == dtype &&
-           (dtype == DType::kFloat32 || image.bits == bits);
-  }
 };
-
-IntensityMap MapForDepth(const Kind& kind) {
-  if (kind.dtype == DType::kFloat32) return {};
-  return {.scale = 2 / (std::ldexp(1, kind.bits) - 1), .offset = -1};
-}
 
 class Planner {
  public:
   Planner(const Sources& sources, const configs::PrepareConfig& config,
-          std::vector<ImageRecord> images, const std::vector<ItemResult>& items)
-      : sources_(sources), config_(config), items_(items) {
+          std::vector<ImageRecord> images, const std::vector<ItemResult>& items, bool is_appended)
+      : sources_(sources), config_(config), items_(items), is_appended_(is_appended) {
     plan_.summary.sources = sources;
     plan_.summary.images = std::move(images);
   }
 
   absl::StatusOr<Plan> Run() {
     LANGEVIN_RETURN_IF_ERROR(RejectFiles());
-    plan_.summary.notes = AssignSplits(sources_, config_, plan_.summary.images);
+    plan_.summary.notes = sources_.notes;
+    for (std::string& note : AssignSplits(sources_, config_, plan_.summary.images)) {
+      plan_.summary.notes.push_back(std::move(note));
+    }
     RejectImages();
     LANGEVIN_RETURN_IF_ERROR(FindDatasets());
-    LANGEVIN_RETURN_IF_ERROR(CheckSplits());
+    if (!is_appended_) LANGEVIN_RETURN_IF_ERROR(CheckSplits());
     for (int32_t dataset = 0; dataset < static_cast<int32_t>(plan_.specs.size()); ++dataset) {
       CutShards(dataset);
     }
@@ -60,7 +52,7 @@ class Planner {
   std::vector<ImageRecord>& images() { return plan_.summary.images; }
   const std::string& PathOf(int64_t image) {
     const int64_t item = images()[static_cast<size_t>(image)].item;
-    return sources_.files[static_cast<size_t>(item)].path;
+    return sources_.files[static_cast<size_t>(item)].shown();
   }
 
   absl::Status RejectFiles() {
@@ -69,7 +61,7 @@ class Planner {
     }
     for (size_t item = 0; item < items_.size(); ++item) {
       if (items_[item].reason.empty()) continue;
-      const std::string& path = sources_.files[item].path;
+      const std::string& path = sources_.files[item].shown();
       // An IDX file holds the whole of a split: without it there is no data set.
       if (sources_.is_idx) {
         return absl::DataLossError(
@@ -114,9 +106,12 @@ class Planner {
     std::vector<int32_t> number(static_cast<size_t>(buckets), -1);
     int64_t num_classes = static_cast<int64_t>(sources_.class_names.size());
     bool has_labels = sources_.has_labels;
+    bool has_groups = false;  // That sources name, such as patients.
     for (const ImageRecord& image : images()) {
       num_classes = std::max(num_classes, image.label + 1);
       has_labels = has_labels || image.label >= 0;
+      has_groups = has_groups || (image.medical != nullptr && !image.medical->group.empty()) ||
+                   !sources_.files[static_cast<size_t>(image.item)].group.empty();
     }
     for (int32_t bucket = 0; bucket < buckets; ++bucket) {
       LANGEVIN_ASSIGN_OR_RETURN(const Kind kind, KindOf(bucket, has_labels));
@@ -124,15 +119,18 @@ class Planner {
       number[static_cast<size_t>(bucket)] = static_cast<int32_t>(plan_.specs.size());
       plan_.specs.push_back(
           {.shape = kind.shape,
-           .dtype = kind.dtype,
-           .intensity_map = MapForDepth(kind),
+           .dtype = kind.format.dtype,
+           .physical = kind.format.physical,
            .has_labels = has_labels,
+           .has_groups = has_groups,
            .compressed = config_.shards.layout == configs::ShardLayout::kCompressed});
+      plan_.formats.push_back(kind.format);
       Manifest manifest;
       manifest.shape = kind.shape;
-      manifest.dtype = kind.dtype;
-      manifest.intensity_map = plan_.specs.back().intensity_map;
+      manifest.dtype = kind.format.dtype;
+      manifest.physical = kind.format.physical;
       manifest.has_labels = has_labels;
+      manifest.has_groups = has_groups;
       manifest.num_classes = has_labels ? num_classes : 0;
       manifest.class_names = sources_.class_names;
       manifest.rejected = static_cast<int64_t>(plan_.summary.rejected.size());
@@ -165,19 +163,37 @@ class Planner {
             "%s: has no label, but other images have; give all of them one, or none",
             PathOf(static_cast<int64_t>(i))));
       }
-      auto kind = std::find_if(kinds.begin(), kinds.end(),
-                               [&image](const Kind& known) { return known.Matches(image); });
+      const StoredFormat format = FormatOf(image);
+      auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& known) {
+        return known.shape == image.shape && known.format == format;
+      });
       if (kind == kinds.end()) {
-        kind = kinds.insert(kind, {.shape = image.shape,
-                                   .dtype = image.dtype,
-                                   .bits = image.bits,
-                                   .first_image = static_cast<int64_t>(i)});
+        kind = kinds.insert(
+            kind, {.shape = image.shape, .format = format, .first_image = static_cast<int64_t>(i)});
       }
       ++kind->count;
     }
     if (kinds.empty()) return Kind{};
-    if (kinds.size() > 1) return Differ(std::move(kinds));
-    return kinds.front();
+    Kind result = kinds.front();
+    std::vector<StoredFormat> formats;
+    for (const Kind& kind : kinds) {
+      formats.push_back(kind.format);
+      if (kind.shape != result.shape) return Differ(std::move(kinds));
+      if (&kind != kinds.data()) result.count += kind.count;
+    }
+    const std::optional<StoredFormat> common = CommonFormat(formats);
+    if (!common.has_value()) return Differ(std::move(kinds));
+    const configs::GeometryConfig& geometry = config_.geometry;
+    if (geometry.height > 0 &&
+        (result.shape.height != geometry.height || result.shape.width != geometry.width)) {
+      return absl::DataLossError(absl::StrFormat(
+          "%s is %s, but geometry.height and width say %d x %d; set geometry.fit to CROP, PAD or "
+          "STRETCH",
+          PathOf(result.first_image), Describe(result.shape, result.format.dtype), geometry.height,
+          geometry.width));
+    }
+    result.format = *common;
+    return result;
   }
 
   absl::Status Differ(std::vector<Kind> kinds) {
@@ -185,7 +201,7 @@ class Planner {
                      [](const Kind& a, const Kind& b) { return a.count > b.count; });
     const auto text = [this](const Kind& kind) {
       return absl::StrFormat("%s is %s (%d such)", PathOf(kind.first_image),
-                             Describe(kind.shape, kind.dtype), kind.count);
+                             Describe(kind.shape, kind.format.dtype), kind.count);
     };
     return absl::DataLossError(absl::StrCat(
         "the images differ in height, width, channels or depth: ", text(kinds[0]), ", ",
@@ -243,15 +259,22 @@ class Planner {
   const Sources& sources_;
   const configs::PrepareConfig& config_;
   const std::vector<ItemResult>& items_;
+  const bool is_appended_;
   Plan plan_;
 };
 
 }  // namespace
 
+StoredFormat FormatOf(const ImageRecord& image) {
+  return {.dtype = image.dtype,
+          .bits = image.dtype == DType::kFloat32 ? 32 : image.bits,
+          .physical = image.physical};
+}
+
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
-                              std::vector<ImageRecord> images,
-                              const std::vector<ItemResult>& items) {
-  return Planner(sources, config, std::move(images), items).Run();
+                              std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
+                              bool is_appended) {
+  return Planner(sources, config, std::move(images), items, is_appended).Run();
 }
 
 }  // namespace langevin::data

@@ -11,6 +11,7 @@
 #include "configs/prepare_config.h"
 #include "data/ingest/analyse_job.h"
 #include "data/ingest/preparation_summary.h"
+#include "data/ingest/stored_format.h"
 #include "data/shard_writer.h"
 
 namespace langevin::data {
@@ -23,17 +24,22 @@ struct ShardPlan {
 };
 
 struct Plan {
-  // Complete but for title, config, pictures, histograms, digests and fingerprints.
+  // Complete but for title, config, pictures, histograms, intensity maps, digests, fingerprints.
   PreparationSummary summary;
-  std::vector<ShardSpec> specs;  // Of each data set.
+  // Of each data set; intensity maps are chosen later.
+  std::vector<ShardSpec> specs;
+  std::vector<StoredFormat> formats;
   std::vector<ShardPlan> shards;
 };
+
+// The format in which an image was decoded.
+StoredFormat FormatOf(const ImageRecord& image);
 
 // Takes the records. DataLoss: no image can be read, they differ in what all must share, an IDX
 // file is damaged. InvalidArgument: a split would be empty that the config asks for.
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
-                              std::vector<ImageRecord> images,
-                              const std::vector<ItemResult>& items);
+                              std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
+                              bool is_appended);
 
 }  // namespace langevin::data
 

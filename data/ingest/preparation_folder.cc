@@ -26,6 +26,14 @@ absl::StatusOr<std::unique_ptr<PreparationFolder>> PreparationFolder::Open(
   return folder;
 }
 
+absl::Status PreparationFolder::RemoveLeftover(FileSystem& file_system, const std::string& target) {
+  const std::string path = target + ".preparing";
+  if (!file_system.Exists(path)) return absl::OkStatus();
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock,
+                            FileLock::Take(JoinPath(path, "lock")));
+  return file_system.RemoveTree(path);
+}
+
 absl::Status PreparationFolder::TakeUp() {
   LANGEVIN_RETURN_IF_ERROR(file_system_.CreateFolders(path_));
   LANGEVIN_ASSIGN_OR_RETURN(lock_, FileLock::Take(JoinPath(path_, "lock")));

@@ -33,6 +33,9 @@ class PreparationFolder {
                                                                  const std::string& target,
                                                                  const std::string& key);
 
+  // Removes what a preparation left that ended between its last two steps: `target` is complete.
+  static absl::Status RemoveLeftover(FileSystem& file_system, const std::string& target);
+
   const std::string& key() const { return key_; }
   // Whether there is something of an earlier preparation. Known on rank 0.
   bool goes_on() const { return goes_on_; }

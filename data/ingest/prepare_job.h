@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,11 +20,17 @@
 
 namespace langevin::data {
 
+// The effective config, in the data set's folder.
+inline constexpr std::string_view kConfigName = "prepare.textproto";
+
 struct PrepareOptions {
   std::vector<std::string> inputs;  // See source_scan.h for the layouts.
   std::string output;
   // Decode and judge everything, and write the report alone: OUTPUT.report.html.
   bool dry_run = false;
+  // A data set that this one is a new version of: its shards come first, as the same files, and the
+  // inputs' files that it was not made from behind them. Empty: none.
+  std::string append_to;
   configs::PrepareConfig config;  // Valid: see configs::LoadPrepareConfig.
   int workers = 1;                // Children that decode at the same time, on this rank.
   // Looked at now and then; true ends the preparation so that it can go on later. May be null.

@@ -13,11 +13,12 @@ namespace langevin::data {
 inline constexpr std::string_view kReportName = "report.html";
 inline constexpr std::string_view kRejectedName = "rejected.csv";
 
-// Columns file, reason and score, with a header line, quoted as RFC 4180 has it. The score is empty
-// where there is none.
-std::string RejectedCsv(const std::vector<RejectedRow>& rejected);
+// Columns file, reason, score and image (its number in a file of several), with a header line,
+// quoted as RFC 4180 has it. Score and image are empty for files that gave no image.
+std::string RejectedCsv(const PreparationSummary& summary);
 
-// One page that needs no other file.
+// One page that needs no other file, some megabytes at most. Names no person: see
+// report_sections.h. Error: summary.config is no config.
 absl::StatusOr<std::string> ReportHtml(const PreparationSummary& summary);
 
 }  // namespace langevin::data

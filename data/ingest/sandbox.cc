@@ -13,46 +13,29 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <span>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "data/ingest/confinement.h"
+#include "data/ingest/utf8.h"
 
 namespace langevin::data {
 namespace {
 
-// What both sides send. Both are the same program, so the struct's layout is shared.
-struct Frame {
-  enum Kind : uint32_t { kFile, kImage, kDone, kUnreadable };
-  uint32_t kind = kDone;
-  DType dtype = DType::kUint8;
-  int32_t bits = 0;
-  int32_t alpha_left_out = 0;
-  ImageShape shape;
-  int64_t images_in_file = 0;
-  uint64_t payload_bytes = 0;  // Follow the frame: path, pixels or reason.
-};
+using Result = FrameReceiver::Result;
 
-constexpr uint64_t kMaxTextBytes = 64 << 10;
-constexpr size_t kSendBufferBytes = 1 << 20;
-
-bool SendAll(int socket, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    // MSG_NOSIGNAL: a dead peer is an error here, not a SIGPIPE.
-    const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(sent));
-  }
-  return true;
-}
+constexpr size_t kMaxReasonBytes = 1000;
+constexpr size_t kMaxAnnounced = 32, kMaxAnnouncedBytes = 2048;
+constexpr uint64_t kFrameCost = sizeof(ImageFrame);  // Also empty images are not free.
 
 bool ReceiveAll(int socket, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
-    errno = 0;  // A peer that has closed its end sets nothing.
     const ssize_t received = recv(socket, bytes.data(), bytes.size(), 0);
     if (received < 0 && errno == EINTR) continue;
     if (received <= 0) return false;
@@ -61,40 +44,14 @@ bool ReceiveAll(int socket, std::span<std::byte> bytes) {
   return true;
 }
 
-std::span<const std::byte> BytesOf(const Frame& frame) {
-  return std::as_bytes(std::span(&frame, 1));
+// Of a file; 0 where there is none.
+uint64_t BytesOf(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
 }
 
-// Frames of small images are sent many at a time.
-class FrameSender {
- public:
-  explicit FrameSender(int socket) : socket_(socket) { buffer_.reserve(kSendBufferBytes); }
-
-  bool Send(Frame frame, std::span<const std::byte> payload) {
-    frame.payload_bytes = payload.size();
-    return Put(BytesOf(frame)) && Put(payload);
-  }
-
-  bool Flush() {
-    const bool sent = SendAll(socket_, buffer_);
-    buffer_.clear();
-    return sent;
-  }
-
- private:
-  bool Put(std::span<const std::byte> bytes) {
-    if (buffer_.size() + bytes.size() > kSendBufferBytes && !Flush()) return false;
-    if (bytes.size() > kSendBufferBytes) return SendAll(socket_, bytes);
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    return true;
-  }
-
-  const int socket_;
-  std::vector<std::byte> buffer_;
-};
-
-void Limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
-  const struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
+void Limit(__rlimit_resource resource, rlim_t most) {
+  const struct rlimit limit = {.rlim_cur = most, .rlim_max = most};
   setrlimit(resource, &limit);
 }
 
@@ -109,53 +66,30 @@ uint64_t MappedBytes() {
 
 [[noreturn]] void RunChild(const DecodeFunction& decode, const SandboxLimits& limits) {
   FrameSender sender(kSandboxSocket);
-  Frame request;
+  ImageFrame request;
+  std::string texts;
   while (ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(&request, 1)))) {
-    std::string path(request.payload_bytes, '\0');
+    std::string path(request.text_bytes, '\0');
     if (!ReceiveAll(kSandboxSocket, std::as_writable_bytes(std::span(path)))) break;
-    struct stat info;
-    AllowTimeFor(stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0, limits);
+    AllowTimeFor(BytesOf(path), limits);
     absl::Status status;
     try {
-      status = decode(path, [&sender](const DecodedImage& image) {
-        const Frame frame = {.kind = Frame::kImage,
-                             .dtype = image.dtype,
-                             .bits = image.bits,
-                             .alpha_left_out = image.alpha_left_out ? 1 : 0,
-                             .shape = image.shape,
-                             .images_in_file = image.images_in_file};
-        if (!sender.Send(frame, image.pixels)) _exit(1);  // The parent does not listen any more.
+      status = decode(path, [&](const DecodedImage& image) {
+        const ImageFrame frame = FrameOf(image, texts);
+        if (!sender.Send(frame, texts, &image)) _exit(1);  // The parent does not listen any more.
         return absl::OkStatus();
       });
     } catch (const std::bad_alloc&) {
       status = absl::ResourceExhaustedError(absl::StrFormat(
           "needs more than the %d MiB of memory that a file may take", limits.memory_bytes >> 20));
+    } catch (const std::exception& exception) {  // Of a library.
+      status = absl::InternalError(absl::StrCat("cannot be decoded (", exception.what(), ")"));
     }
-    const std::string reason(status.message().substr(0, kMaxTextBytes));
-    const bool sent = sender.Send({.kind = status.ok() ? Frame::kDone : Frame::kUnreadable},
-                                  std::as_bytes(std::span(reason)));
-    if (!sent || !sender.Flush()) break;
+    const std::string reason(status.message().substr(0, kMaxReasonBytes));
+    const uint32_t kind = status.ok() ? ImageFrame::kDone : ImageFrame::kUnreadable;
+    if (!sender.Send({.kind = kind}, reason) || !sender.Flush()) break;
   }
   _exit(0);
-}
-
-// Whether `frame` is one that an honest decoder sends.
-bool IsPossible(const Frame& frame) {
-  if (frame.kind != Frame::kImage) {
-    return (frame.kind == Frame::kDone || frame.kind == Frame::kUnreadable) &&
-           frame.payload_bytes <= kMaxTextBytes;
-  }
-  const ImageShape& shape = frame.shape;
-  const bool in_range = shape.height >= 1 && shape.width >= 1 && shape.channels >= 1 &&
-                        shape.height <= kMaxDecodedBytes && shape.width <= kMaxDecodedBytes &&
-                        shape.channels <= kMaxDecodedBytes &&
-                        shape.height * shape.width <= kMaxDecodedBytes &&
-                        shape.values() <= kMaxDecodedBytes;
-  const bool integers = (frame.dtype == DType::kUint8 && frame.bits >= 1 && frame.bits <= 8) ||
-                        (frame.dtype == DType::kUint16 && frame.bits >= 1 && frame.bits <= 16);
-  return in_range && (integers || frame.dtype == DType::kFloat32) && frame.images_in_file >= 1 &&
-         frame.payload_bytes == static_cast<uint64_t>(shape.values()) * SizeOf(frame.dtype) &&
-         frame.payload_bytes <= static_cast<uint64_t>(kMaxDecodedBytes);
 }
 
 }  // namespace
@@ -169,11 +103,17 @@ void EnterSandbox(int socket, pid_t parent, const SandboxLimits& limits) {
   const uint64_t mapped = MappedBytes();
   dup2(socket, kSandboxSocket);
   syscall(SYS_close_range, kSandboxSocket + 1, ~0U, 0);
-  Limit(RLIMIT_CORE, 0, 0);
-  Limit(RLIMIT_FSIZE, 0, 0);
-  Limit(RLIMIT_NOFILE, 16, 16);
-  Limit(RLIMIT_NPROC, 0, 0);
-  Limit(RLIMIT_AS, mapped + limits.memory_bytes, mapped + limits.memory_bytes);
+  Limit(RLIMIT_CORE, 0);
+  Limit(RLIMIT_FSIZE, 0);
+  Limit(RLIMIT_NOFILE, 16);
+  Limit(RLIMIT_NPROC, 0);
+  Limit(RLIMIT_AS, mapped + limits.memory_bytes);
+  if (const int error = ConfineProcess(kSandboxSocket); error != 0) {
+    LogWarning(
+        "foreign files are decoded without a seccomp filter (%s): a hostile file is kept by limits "
+        "alone; use a kernel with seccomp, or take files from people whom you trust",
+        std::strerror(error));
+  }
 }
 
 void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits) {
@@ -182,10 +122,13 @@ void AllowTimeFor(uint64_t bytes, const SandboxLimits& limits) {
   const double seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 +
                          limits.seconds_per_file +
                          limits.seconds_per_mib * static_cast<double>(bytes) / (1 << 20);
-  Limit(RLIMIT_CPU, static_cast<rlim_t>(std::ceil(seconds)), RLIM_INFINITY);
+  const struct rlimit limit = {.rlim_cur = static_cast<rlim_t>(std::ceil(seconds)),
+                               .rlim_max = RLIM_INFINITY};
+  setrlimit(RLIMIT_CPU, &limit);
 }
 
 absl::Status SandboxedDecoder::Start() {
+  if (child_ >= 0) return absl::OkStatus();
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
     return absl::ResourceExhaustedError(
@@ -197,20 +140,20 @@ absl::Status SandboxedDecoder::Start() {
     EnterSandbox(sockets[1], parent, limits_);
     RunChild(decode_, limits_);
   }
+  const int fork_error = errno;
   close(sockets[1]);
   socket_ = sockets[0];
+  receiver_.Attach(socket_);
   if (child_ < 0) {
-    const int error = errno;
     Stop();
     return absl::ResourceExhaustedError(
-        absl::StrCat("cannot start the decoding process: ", std::strerror(error)));
+        absl::StrCat("cannot start the decoding process: ", std::strerror(fork_error)));
   }
-  const struct timeval timeout = {.tv_sec = limits_.silent_seconds, .tv_usec = 0};
-  setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   return absl::OkStatus();
 }
 
 std::string SandboxedDecoder::Stop(bool seems_dead) {
+  announced_.clear();
   if (socket_ >= 0) close(socket_);
   socket_ = -1;
   if (child_ < 0) return "";
@@ -235,37 +178,71 @@ std::string SandboxedDecoder::Stop(bool seems_dead) {
   return absl::StrCat("crashed (", strsignal(WTERMSIG(status)), ")");
 }
 
+bool SandboxedDecoder::Request(const std::string& path) {
+  const ImageFrame request = {.kind = ImageFrame::kFile, .text_bytes = path.size()};
+  std::string message(reinterpret_cast<const char*>(&request), sizeof(request));
+  message += path;
+  return SendAll(socket_, std::as_bytes(std::span(message)));
+}
+
+void SandboxedDecoder::Announce(const std::string& path) {
+  // As much as the socket takes without waiting for the child, which may wait for us.
+  if (child_ < 0 || announced_.size() >= kMaxAnnounced || path.size() > kMaxAnnouncedBytes) return;
+  // A child that is gone is found by Decode.
+  if (Request(path)) announced_.push_back(path);
+}
+
 absl::StatusOr<std::string> SandboxedDecoder::Decode(const std::string& path,
                                                      const ImageSink& sink) {
-  if (child_ < 0) LANGEVIN_RETURN_IF_ERROR(Start());
+  if (!announced_.empty() && announced_.front() != path) Stop();  // It works on what is not wanted.
+  LANGEVIN_RETURN_IF_ERROR(Start());
+  const uint64_t file_bytes = BytesOf(path);
+  receiver_.AllowWaiting(limits_.silent_seconds +
+                         limits_.seconds_per_mib * static_cast<double>(file_bytes) / (1 << 20));
   const auto given_up = [this] { return absl::StrCat("the process that decoded it ", Stop()); };
-  // After a send or receive that failed. Running into the time limit sets EAGAIN.
-  const auto died = [this] {
-    const bool silent = errno == EAGAIN || errno == EWOULDBLOCK;
-    return absl::StrCat("the process that decoded it ", Stop(/*seems_dead=*/!silent));
+  const auto died = [this](Result result) {
+    return absl::StrCat("the process that decoded it ", Stop(result == Result::kClosed));
   };
-  const Frame request = {.kind = Frame::kFile, .payload_bytes = path.size()};
-  if (!SendAll(socket_, BytesOf(request)) || !SendAll(socket_, std::as_bytes(std::span(path)))) {
-    return died();
+  if (!announced_.empty()) {
+    announced_.pop_front();  // It is this one.
+  } else if (!Request(path)) {
+    return died(Result::kClosed);
   }
-  DecodedImage image;
+  uint64_t decoded = 0;
+  DecodedImage& image = image_;
+  std::string texts;
   while (true) {
-    Frame frame;
-    if (!ReceiveAll(socket_, std::as_writable_bytes(std::span(&frame, 1)))) return died();
+    ImageFrame frame;
+    Result result = receiver_.Read(std::as_writable_bytes(std::span(&frame, 1)));
+    if (result != Result::kOk) return died(result);
     if (!IsPossible(frame)) return given_up();
-    if (frame.kind != Frame::kImage) {
-      std::string reason(frame.payload_bytes, '\0');
-      if (!ReceiveAll(socket_, std::as_writable_bytes(std::span(reason)))) return died();
-      if (frame.kind == Frame::kDone) return "";
-      return reason.empty() ? "cannot be read" : reason;
+    texts.resize(frame.text_bytes);
+    result = receiver_.Read(std::as_writable_bytes(std::span(texts)));
+    if (result != Result::kOk) return died(result);
+    if (frame.kind != ImageFrame::kImage) {
+      if (frame.kind == ImageFrame::kDone) return "";
+      return texts.empty() ? "cannot be read" : PrintableText(texts, kMaxReasonBytes);
     }
-    image.shape = frame.shape;
-    image.dtype = frame.dtype;
-    image.bits = frame.bits;
-    image.alpha_left_out = frame.alpha_left_out != 0;
-    image.images_in_file = frame.images_in_file;
-    image.pixels.resize(frame.payload_bytes);
-    if (!ReceiveAll(socket_, image.pixels)) return died();
+    if (!FillImage(frame, texts, image)) return given_up();
+    decoded += kFrameCost + frame.pixel_bytes + frame.mask_bytes;
+    if (decoded / limits_.decoded_bytes_per_byte > file_bytes &&
+        decoded - limits_.decoded_bytes_per_byte * file_bytes > limits_.decoded_bytes) {
+      Stop();
+      return absl::StrFormat("becomes more than %d bytes of images, too much for its size",
+                             decoded);
+    }
+    image.pixels.resize(frame.pixel_bytes);
+    image.mask.resize(frame.mask_bytes);
+    image.extra.resize(frame.extra_bytes);
+    for (const std::span<std::byte> part :
+         {std::span(image.pixels), std::as_writable_bytes(std::span(image.mask)),
+          std::span(image.extra)}) {
+      result = receiver_.Read(part);
+      if (result != Result::kOk) return died(result);
+    }
+    for (const uint8_t valid : image.mask) {
+      if (valid > 1) return given_up();
+    }
     if (const absl::Status status = sink(image); !status.ok()) {
       Stop();  // It still has images of this file to send.
       return status;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -17,11 +18,11 @@
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "data/ingest/decoded_image.h"
+#include "data/ingest/utf8.h"
 
 namespace langevin::data {
 namespace {
 
-constexpr uint64_t kMaxTextBytes = 64 << 10;
 // Pixels, and a mask of a byte a pixel.
 constexpr uint64_t kMaxPayloadBytes = 2 * static_cast<uint64_t>(kMaxDecodedBytes);
 constexpr size_t kBufferBytes = 1 << 20;
@@ -39,17 +40,6 @@ struct Frame {
   int64_t piece = 0;
   uint64_t payload_bytes = 0;  // Of a record, or of the reason why the piece has failed.
 };
-
-bool SendAll(int socket, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    // MSG_NOSIGNAL: a dead peer is an error here, not a SIGPIPE.
-    const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(sent));
-  }
-  return true;
-}
 
 // Receives small things many at a time.
 class BufferedReceiver {
@@ -155,6 +145,8 @@ std::span<const std::byte> BytesOf(const Text& text) {
         status = absl::ResourceExhaustedError(
             absl::StrFormat("needs more than the %d MiB of memory that a file may take",
                             limits.memory_bytes >> 20));
+      } catch (const std::exception& exception) {  // Of a library.
+        status = absl::InternalError(absl::StrCat("cannot be decoded (", exception.what(), ")"));
       }
       std::string reason(status.message().substr(0, kMaxTextBytes));
       if (!status.ok() && reason.empty()) reason = "cannot be read";
@@ -246,9 +238,12 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
     problem.piece = std::clamp<int64_t>(*current_, next, end - 1);
     return absl::OkStatus();
   };
-  const auto nonsense = [this, &problem, &next] {
+  // A record that is impossible is its own piece's. What is no frame may have overtaken those of
+  // earlier pieces, which the child still held back: then it is that of the piece it is at, or of
+  // one before, which the next attempt finds, as it goes no further than that.
+  const auto nonsense = [this, &problem](int64_t piece) {
     problem.text = Stop(/*seems_dead=*/false);
-    problem.piece = next;
+    problem.piece = piece;
     return absl::OkStatus();
   };
   while (next < end) {
@@ -258,7 +253,7 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
     if (frame.piece != next || (!is_record && frame.kind != Frame::kDone) ||
         frame.text_bytes > kMaxTextBytes ||
         frame.payload_bytes > (is_record ? kMaxPayloadBytes : kMaxTextBytes)) {
-      return nonsense();
+      return nonsense(std::clamp<int64_t>(*current_, next, end - 1));
     }
     text.resize(frame.text_bytes);
     if (!socket.Receive(std::as_writable_bytes(std::span(text)))) return died();
@@ -266,10 +261,11 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
       payload_.resize(frame.payload_bytes);
       if (!socket.Receive(payload_)) return died();
       LANGEVIN_ASSIGN_OR_RETURN(const bool possible, receiver.Record(next, text, payload_));
-      if (!possible) return nonsense();
+      if (!possible) return nonsense(next);
     } else {
       reason.resize(frame.payload_bytes);
       if (!socket.Receive(std::as_writable_bytes(std::span(reason)))) return died();
+      reason = PrintableText(reason, kMaxTextBytes);  // It goes to logs and reports.
       LANGEVIN_RETURN_IF_ERROR(receiver.Done(next, reason, text, /*lost=*/false));
       ++next;
     }

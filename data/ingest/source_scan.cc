@@ -339,9 +339,9 @@ absl::StatusOr<Sources> FindSources(FileSystem& file_system,
   for (const std::string& input : inputs) LANGEVIN_RETURN_IF_ERROR(scanner.AddInput(input));
   LANGEVIN_ASSIGN_OR_RETURN(Sources sources, scanner.Finish());
   if (sources.files.empty()) {
-    return absl::NotFoundError(absl::StrFormat(
-        "%s: holds no images that can be read (%d other files); %s files are read",
-        absl::StrJoin(inputs, ", "), sources.rejected.size(), KnownFormats()));
+    return absl::NotFoundError(
+        absl::StrFormat("%s: holds no images that can be read (%d other files); %s files are read",
+                        absl::StrJoin(inputs, ", "), sources.rejected.size(), KnownFormats()));
   }
   return sources;
 }

@@ -29,11 +29,18 @@ struct SourceFile {
   uint32_t name_begin = 0;  // Where in `path` its name inside the input begins.
   Split split = Split::kTrain;
   uint64_t bytes = 0;
-  int64_t label = -1;        // Of the class folder it is in, or the table's; -1: none.
-  std::string_view format;   // As FormatOfName says, or FormatOfHead; of static storage.
-  std::string labels_path;   // MNIST: the file with its labels; empty if there is none.
-  std::string group;         // Of the table: images of a group stay in one split.
-  std::string condition;     // Of the table.
+  int64_t label = -1;       // Of the class folder it is in, or the table's; -1: none.
+  std::string_view format;  // As FormatOfName says, or FormatOfHead; of static storage.
+  std::string labels_path;  // MNIST: the file with its labels; empty if there is none.
+  std::string group;        // Of the table: images of a group stay in one split.
+  std::string condition;    // Of the table.
+
+  // Of a DICOM series: the files behind `path`, in order.
+  std::vector<std::string> more_paths;
+
+  // What reports and messages call it, where its name may be a patient's; empty: its path.
+  std::string safe_name;
+  const std::string& shown() const { return safe_name.empty() ? path : safe_name; }
 
   // Inside its input: the same wherever the input lies.
   std::string name() const { return path.substr(name_begin); }
@@ -45,11 +52,12 @@ struct Rejection {
 };
 
 struct Sources {
-  std::vector<SourceFile> files;  // In the order of the data set.
+  std::vector<SourceFile> files;         // In the order of the data set.
   std::vector<std::string> class_names;  // Empty also where labels are mere numbers.
   bool has_labels = false;
-  bool is_idx = false;  // MNIST's files.
+  bool is_idx = false;              // MNIST's files.
   std::vector<Rejection> rejected;  // What is there but is not read.
+  std::vector<std::string> notes;   // Remarks for the report.
 
   bool HasSplit(Split split) const;
 };

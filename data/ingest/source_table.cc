@@ -39,8 +39,8 @@ class TableReader {
       LANGEVIN_ASSIGN_OR_RETURN(more, Next(reader, fields));
       if (!more) break;
       if (fields.size() != width) {
-        return Problem(reader.line(), absl::StrFormat("has %d fields, the header has %d",
-                                                      fields.size(), width));
+        return Problem(reader.line(),
+                       absl::StrFormat("has %d fields, the header has %d", fields.size(), width));
       }
       LANGEVIN_RETURN_IF_ERROR(AddRow(fields, reader.line()));
     }
@@ -61,8 +61,8 @@ class TableReader {
   }
 
   absl::Status Problem(int64_t line, std::string_view what) const {
-    return absl::DataLossError(absl::StrFormat("%s: line %d %s; correct the table", path_, line,
-                                               what));
+    return absl::DataLossError(
+        absl::StrFormat("%s: line %d %s; correct the table", path_, line, what));
   }
 
   absl::Status ReadHeader(const std::vector<std::string>& fields) {
@@ -176,9 +176,9 @@ class TableReader {
   // Labels that are all whole numbers are taken as they are; else they are names of classes.
   absl::Status NumberLabels() {
     if (with_label_ != 0 && without_label_ != 0) {
-      return absl::DataLossError(
-          absl::StrFormat("%s: line %d has a label and line %d has none; give all rows one, or none",
-                          path_, with_label_, without_label_));
+      return absl::DataLossError(absl::StrFormat(
+          "%s: line %d has a label and line %d has none; give all rows one, or none", path_,
+          with_label_, without_label_));
     }
     table_.has_labels = with_label_ != 0;
     std::vector<int64_t> numbers(classes_.size());
@@ -201,7 +201,7 @@ class TableReader {
   const std::string path_;
   const std::string folder_;
   std::array<std::optional<size_t>, kColumnCount> places_ = {};
-  std::map<std::string, int64_t> classes_;  // In the order of their first row.
+  std::map<std::string, int64_t> classes_;      // In the order of their first row.
   int64_t with_label_ = 0, without_label_ = 0;  // A line of each kind.
   std::string last_parent_;
   bool last_is_inside_ = false;

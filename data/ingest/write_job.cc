@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "data/ingest/spooled_pixels.h"
 #include "data/shard_reader.h"
 
 namespace langevin::data {
@@ -16,13 +17,6 @@ std::string FolderOf(const PrepareContext& context, const Plan& plan, int32_t da
   const std::string& subfolder = plan.summary.datasets[static_cast<size_t>(dataset)].subfolder;
   return subfolder.empty() ? context.folder.DataPath()
                            : JoinPath(context.folder.DataPath(), subfolder);
-}
-
-absl::Status CheckStop(const PrepareContext& context) {
-  if (context.stop_requested != nullptr && context.stop_requested()) context.folder.RequestStop();
-  if (!context.folder.StopRequested()) return absl::OkStatus();
-  return absl::CancelledError(
-      "prepare was asked to stop; run the same command again, and it goes on");
 }
 
 // Whether the shard is there as planned. It is under its name only if it is whole.
@@ -35,7 +29,7 @@ class ShareWriter {
  public:
   ShareWriter(const PrepareContext& context, const Plan& plan,
               const std::vector<SpoolPlace>& places)
-      : context_(context), plan_(plan), pixels_(context, places) {
+      : context_(context), plan_(plan), pixels_(context, plan, places) {
     for (size_t i = 0; i < plan.shards.size(); ++i) {
       if (IsMine(i)) total_ += static_cast<double>(BytesOf(plan.shards[i]));
     }
@@ -69,18 +63,17 @@ class ShareWriter {
   }
 
   absl::Status Write(const ShardPlan& shard, const std::string& path) {
+    LANGEVIN_RETURN_IF_ERROR(CheckStop(context_));
     const ShardSpec& spec = SpecOf(shard);
     ShardWriter writer(spec);
     for (const int64_t image : shard.images) {
-      LANGEVIN_RETURN_IF_ERROR(pixels_.Read(image, payload_));
+      LANGEVIN_RETURN_IF_ERROR(pixels_.ReadStored(image, pixels_of_image_));
       const ImageRecord& record = plan_.summary.images[static_cast<size_t>(image)];
-      const std::span<const std::byte> payload(payload_);
-      const std::span<const std::byte> mask =
-          payload.subspan(static_cast<size_t>(spec.image_bytes()));
-      ShardSample sample = {.pixels = payload.first(static_cast<size_t>(spec.image_bytes())),
-                            .label = record.label};
+      ShardSample sample = {
+          .pixels = pixels_of_image_.pixels, .label = record.label, .group = record.group};
       if (context_.config.missing.keep_mask) {
-        sample.mask = {reinterpret_cast<const uint8_t*>(mask.data()), mask.size()};
+        sample.mask = {reinterpret_cast<const uint8_t*>(pixels_of_image_.mask.data()),
+                       pixels_of_image_.mask.size()};
       }
       writer.Add(sample);
       done_ += static_cast<double>(spec.image_bytes());
@@ -102,25 +95,13 @@ class ShareWriter {
   const PrepareContext& context_;
   const Plan& plan_;
   SpooledPixels pixels_;
-  std::vector<std::byte> payload_;
+  PixelsAndMask pixels_of_image_;
   const double start_ = MonotonicSeconds();
   double last_look_ = start_;
   double total_ = 0, done_ = 0;  // Bytes.
 };
 
 }  // namespace
-
-absl::Status SpooledPixels::Read(int64_t image, std::vector<std::byte>& payload) {
-  const SpoolPlace& place = places_[static_cast<size_t>(image)];
-  if (place.chunk != open_chunk_) {
-    LANGEVIN_ASSIGN_OR_RETURN(
-        reader_, SpoolReader::Open(context_.file_system, context_.folder.SpoolPath(place.chunk),
-                                   context_.folder.key()));
-    open_chunk_ = place.chunk;
-  }
-  payload.resize(place.pixel_bytes + place.mask_bytes);
-  return reader_->ReadAt(place.offset, place.crc32c, payload);
-}
 
 absl::Status WriteShards(const PrepareContext& context, const Plan& plan,
                          const std::vector<SpoolPlace>& places) {

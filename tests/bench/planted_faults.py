@@ -28,11 +28,10 @@ from scipy.ndimage import gaussian_filter
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 JUDGE = os.environ.get("LANGEVIN_JUDGE_IMAGES", "build/tests/bench/langevin_judge_images")
 KINDS = ["copy", "near", "black", "noise", "inverted", "blurred", "other"]
-# What is asked of the judge, and which finding a kind should become. Chosen on the pool "choose".
-OUTLIER = "quality.max_outlier_score=11"
-ROWS = [("copy", "exact_duplicate", ""), ("near", "near_duplicate", ""), ("black", "constant", ""),
-        ("noise", "outlier", OUTLIER), ("inverted", "outlier", OUTLIER), ("blurred", "outlier", OUTLIER),
-        ("blurred", "blurry", "quality.max_blur=0.452"), ("other", "outlier", OUTLIER)]
+# What is asked of the judge, chosen on the pool "choose", and which finding a kind should become.
+BOUNDS = ["quality.max_outlier_score=11", "quality.max_blur=0.452"]
+ROWS = [("copy", "exact_duplicate"), ("near", "near_duplicate"), ("black", "constant"), ("noise", "outlier"),
+        ("inverted", "outlier"), ("blurred", "outlier"), ("blurred", "blurry"), ("other", "outlier")]
 
 
 def fashion():
@@ -94,10 +93,10 @@ def judge(images, overrides):
 
 
 def evaluate(images, kinds, origin):
-    found = {setting: judge(images, [setting] if setting else []) for setting in {row[2] for row in ROWS}}
+    found = judge(images, BOUNDS)
     results = []
-    for kind, finding, setting in ROWS:
-        named = {image: other for k, image, other, _ in found[setting] if k == finding}
+    for kind, finding in ROWS:
+        named = {image: other for k, image, other, _ in found if k == finding}
         planted = np.flatnonzero(kinds == kind)
         if kind in ("copy", "near"):
             # Of a pair the first stays, whichever was planted.
@@ -113,7 +112,7 @@ def evaluate(images, kinds, origin):
             wrong = sum(kinds[i] in ("sound", "copy", "near") for i in named)
             equal = []
             recall, precision = len(hits) / len(planted), len(hits) / max(1, len(hits) + wrong)
-        results.append({"kind": kind, "finding": finding, "setting": setting or "profile", "recall": recall,
+        results.append({"kind": kind, "finding": finding, "recall": recall,
                         "precision": precision, "sound_images_named": int(wrong),
                         "natural_copies": len(equal)})
     return results
@@ -132,9 +131,9 @@ def main():
         for row in results:
             print(json.dumps(row))
         return
-    print("| planted | finding | bound | recall | precision | sound images named |\n|---|---|---|---|---|---|")
+    print("| planted | finding | recall | precision | sound images named |\n|---|---|---|---|---|")
     for row in results:
-        print(f"| {row['kind']} | {row['finding']} | {row['setting']} | {row['recall']:.2f} | "
+        print(f"| {row['kind']} | {row['finding']} | {row['recall']:.2f} | "
               f"{row['precision']:.2f} | {row['sound_images_named']} |")
 
 

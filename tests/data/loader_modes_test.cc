@@ -193,6 +193,7 @@ class CountingDataset : public Dataset {
   const ImageShape& shape() const override { return shape_; }
   DType dtype() const override { return DType::kUint8; }
   const IntensityMap& intensity_map() const override { return map_; }
+  const PhysicalUnits& physical() const override { return physical_; }
   bool has_labels() const override { return false; }
   const std::vector<std::string>& class_names() const override { return names_; }
   int64_t num_classes() const override { return 0; }
@@ -213,6 +214,7 @@ class CountingDataset : public Dataset {
  private:
   const int64_t size_;
   const ImageShape shape_ = {.height = 1, .width = 1, .channels = 1};
+  const PhysicalUnits physical_;
   const IntensityMap map_;
   const std::vector<std::string> names_;
   const std::string name_;

@@ -6,16 +6,18 @@
 
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "configs/prepare_config.h"
 #include "data/ingest/decoded_image.h"
+#include "data/ingest/geometry/resize.h"
 
 namespace langevin::data {
 
-// Takes an image and the index of the size it went to in BucketsOf (0 without buckets).
+// The pixels of `box`, which must lie inside the image, and all else of it.
+DecodedImage Crop(const DecodedImage& image, const PixelBox& box);
+
+// Takes an image and the index of the bucket it went to (0 without buckets).
 using GeometrySink = std::function<absl::Status(const DecodedImage& image, int32_t bucket)>;
 
 // Hands each image that `image` becomes to `sink`: one, or its tiles, row by row. InvalidArgument,

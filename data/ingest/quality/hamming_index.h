@@ -34,7 +34,7 @@ class HammingIndex {
   // Indices are added in ascending order.
   void Add(uint64_t hash, int64_t index);
 
-  static constexpr size_t kMostMatches = 64;
+  static constexpr size_t kMostMatches = 32;
   static constexpr int64_t kMostSteps = 1 << 17;
 
  private:

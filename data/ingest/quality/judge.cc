@@ -135,8 +135,8 @@ class Judgement {
         const bool across = other.split != images_[i].split;
         const bool may_be_duplicate = !goes[i] && !goes[static_cast<size_t>(match.index)];
         if (!may_be_duplicate && (is_leak || !across)) continue;
-        const double unlikeness = Unlikeness(measures.descriptor, other.measures.descriptor);
-        if (unlikeness + kUnlikeOfOneBit * match.distance > kMostUnlike) continue;
+        const double bound = kMostUnlike - kUnlikeOfOneBit * match.distance;
+        if (Unlikeness(measures.descriptor, other.measures.descriptor, bound) > bound) continue;
         if (may_be_duplicate) {
           goes[i] = true;
           Add(Kind::kNearDuplicate, i, match.distance,

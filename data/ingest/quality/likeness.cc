@@ -16,7 +16,9 @@ constexpr double kLongestShift = 3;
 constexpr double kLargestGain = 3;
 constexpr int kFewestCells = (kSide - 2) * (kSide - 2) / 6;
 // Pairs that are farther apart than this before the shift is refined are not brought near by it.
-constexpr double kHopeless = 0.25;
+constexpr double kHopeless = 0.08;
+// An iteration that leaves more than this of what was unexplained will not get far.
+constexpr double kSlow = 0.7;
 
 // A descriptor as numbers.
 struct Patch {
@@ -143,13 +145,14 @@ std::optional<Fit> FitOnce(const Patch& patch, const Patch& target) {
              .unexplained = std::min(1.0, unexplained / variance)};
 }
 
-double OneWay(const Patch& patch, const Patch& target) {
+double OneWay(const Patch& patch, const Patch& target, double bound) {
   double down = 0, across = 0, best = 1;
   for (int i = 0; i < kIterations; ++i) {
     const std::optional<Fit> fit = FitOnce(i == 0 ? patch : Shifted(patch, down, across), target);
     if (!fit.has_value()) break;
+    const bool is_slow = i > 0 && fit->unexplained > kSlow * best;
     best = std::min(best, fit->unexplained);
-    if (i == 0 && best > kHopeless) break;
+    if (best > bound && (is_slow || best > kHopeless)) break;
     // Far steps lead astray: the slope is that of one cell.
     const double step_down = std::clamp(fit->down, -1.0, 1.0);
     const double step_across = std::clamp(fit->across, -1.0, 1.0);
@@ -162,10 +165,10 @@ double OneWay(const Patch& patch, const Patch& target) {
 
 }  // namespace
 
-double Unlikeness(const Descriptor& a, const Descriptor& b) {
+double Unlikeness(const Descriptor& a, const Descriptor& b, double bound) {
   const Patch first = ToPatch(a), second = ToPatch(b);
-  const double forward = OneWay(first, second);
-  return forward > kHopeless ? forward : std::max(forward, OneWay(second, first));
+  const double forward = OneWay(first, second, bound);
+  return forward > bound ? forward : std::max(forward, OneWay(second, first, bound));
 }
 
 }  // namespace langevin::data

@@ -12,9 +12,11 @@ using Descriptor = decltype(Measures::descriptor);
 // The part of one image's variance that the other does not explain: 0 equal, 1 nothing in common.
 // The one is laid over the other by the shift, gain and offset that fit best (Gauss-Newton from no
 // shift; at most three cells, and a gain between 1/3 and 3), both ways, and the worse is taken.
-// Cells that are unknown in either do not count; with fewer than a third left it is 1. Symmetric.
-// About 20 microseconds, a fifth of that where the images are far apart. Any thread.
-double Unlikeness(const Descriptor& a, const Descriptor& b);
+// Cells that are unknown in either do not count; with fewer than a sixth left it is 1.
+//
+// Exact up to `bound`; beyond it, some number above it, which is found sooner. Below it symmetric.
+// Any thread.
+double Unlikeness(const Descriptor& a, const Descriptor& b, double bound);
 
 }  // namespace langevin::data
 

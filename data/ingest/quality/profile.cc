@@ -8,14 +8,14 @@ QualityBounds BoundsOf(configs::QualityProfile profile, std::string_view modalit
   if (profile == QualityProfile::kAuto) {
     profile = modality.empty() ? QualityProfile::kPhoto : QualityProfile::kMedical;
   }
-  // Dark, light and low information of photographs are cleanvision's defaults (0.32, 0.05 and 3
-  // bits); the outlier's was chosen on Fashion-MNIST, see docs/quality.md.
+  // Dark and light of photographs are cleanvision's defaults (0.32 and 0.05); low information and
+  // outliers were chosen on Fashion-MNIST, see docs/quality.md.
   if (profile == QualityProfile::kPhoto) {
     return {.near_duplicate_radius = 8,
             .dark = 0.68,
             .light = 0.95,
             .blur = 0.75,
-            .low_information = 0.625,
+            .low_information = 0.8,
             .saturated = 0.5,
             .padding = 0.9,
             .outlier = 11,

@@ -30,7 +30,8 @@ absl::Status ForEachBlock(ByteStream& stream, uint64_t bytes,
                           const std::function<void(std::span<const std::byte>)>& use) {
   std::vector<std::byte> block(std::min<uint64_t>(bytes, kBlockBytes));
   while (bytes > 0) {
-    const std::span<std::byte> part = std::span(block).first(std::min<uint64_t>(bytes, block.size()));
+    const std::span<std::byte> part =
+        std::span(block).first(std::min<uint64_t>(bytes, block.size()));
     LANGEVIN_RETURN_IF_ERROR(stream.Read(part));
     use(part);
     bytes -= part.size();
@@ -124,8 +125,8 @@ absl::Status ReadArrayImages(ByteStream& stream, uint64_t header_bytes, const Ar
   LANGEVIN_ASSIGN_OR_RETURN(const ArrayLayout layout,
                             LayoutOfArray(array.extents, array.fortran_order, bytes));
   const size_t image_values = static_cast<size_t>(layout.shape.values());
-  const uint64_t all_bytes = static_cast<uint64_t>(layout.count) * image_values *
-                             static_cast<uint64_t>(bytes);
+  const uint64_t all_bytes =
+      static_cast<uint64_t>(layout.count) * image_values * static_cast<uint64_t>(bytes);
   const bool plain = layout.IsPlain();
   // Without Fortran order an image's numbers lie together, if in another order (channels first).
   const bool by_image = layout.image_stride == layout.shape.values();

@@ -73,8 +73,7 @@ class PlainRange : public ByteStream {
     return absl::OkStatus();
   }
   absl::Status ExpectEnd() override {
-    return at_ == size_ ? absl::OkStatus()
-                        : absl::DataLossError("is longer than its header says");
+    return at_ == size_ ? absl::OkStatus() : absl::DataLossError("is longer than its header says");
   }
   absl::Status Rewind() override {
     at_ = 0;
@@ -90,8 +89,8 @@ class PlainRange : public ByteStream {
 
 class InflatingRange : public ByteStream {
  public:
-  InflatingRange(const RandomAccessFile& file, uint64_t offset, uint64_t packed_size,
-                 uint64_t size, uint32_t crc)
+  InflatingRange(const RandomAccessFile& file, uint64_t offset, uint64_t packed_size, uint64_t size,
+                 uint32_t crc)
       : packed_(file, offset, packed_size), packed_size_(packed_size), size_(size), crc_(crc) {
     // Negative: without zlib's header.
     ready_ = inflateInit2(&stream_, -MAX_WBITS) == Z_OK;
@@ -130,8 +129,8 @@ class InflatingRange : public ByteStream {
     }
     for (std::span<const std::byte> rest = all; !rest.empty();) {
       const size_t count = std::min<size_t>(rest.size(), 1 << 30);
-      seen_crc_ = static_cast<uint32_t>(crc32(
-          seen_crc_, reinterpret_cast<const Bytef*>(rest.data()), static_cast<uInt>(count)));
+      seen_crc_ = static_cast<uint32_t>(
+          crc32(seen_crc_, reinterpret_cast<const Bytef*>(rest.data()), static_cast<uInt>(count)));
       rest = rest.subspan(count);
     }
     return absl::OkStatus();

@@ -16,10 +16,10 @@ void Turn(int orientation, DecodedImage& image) {
   if (orientation < 2 || orientation > 8) return;
   const auto [height, width, channels] = image.shape;
   const bool transposed = orientation >= 5;
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 ||
-                          orientation == 8;
-  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 ||
-                           orientation == 7;
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   const size_t bytes = static_cast<size_t>(channels) * SizeOf(image.dtype);
   const int64_t new_height = transposed ? width : height;
   const int64_t new_width = transposed ? height : width;
@@ -67,8 +67,7 @@ void TakeAlphaOut(configs::AlphaMode mode, bool premultiplied, DecodedImage& ima
   const int64_t count = image.shape.height * image.shape.width;
   const T largest = LargestOf<T>(image.bits);
   const T background = mode == configs::AlphaMode::kWhite ? largest : T{0};
-  const bool composes =
-      mode == configs::AlphaMode::kWhite || mode == configs::AlphaMode::kBlack;
+  const bool composes = mode == configs::AlphaMode::kWhite || mode == configs::AlphaMode::kBlack;
   T* const values = reinterpret_cast<T*>(image.pixels.data());
   bool some_missing = false;
   if (mode == configs::AlphaMode::kMask) image.mask.resize(static_cast<size_t>(count), 1);

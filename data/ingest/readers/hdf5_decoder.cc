@@ -23,9 +23,9 @@
 namespace langevin::data {
 namespace {
 
-constexpr uint64_t kSlabBytes = 32 << 20;        // Read at a time, or one image where it is larger.
+constexpr uint64_t kSlabBytes = 32 << 20;  // Read at a time, or one image where it is larger.
 constexpr uint64_t kMaxChunkRowBytes = 256 << 20;  // Up to here slabs are whole rows of chunks.
-constexpr uint64_t kBestRatio = 1100;            // Deflate reaches 1032 to 1.
+constexpr uint64_t kBestRatio = 1100;              // Deflate reaches 1032 to 1.
 constexpr int64_t kMaxLabels = 32 << 20;
 constexpr size_t kMaxNames = 10;
 
@@ -45,8 +45,8 @@ struct OpenDataset {
 };
 
 absl::Status Refused(const std::string& name, std::string_view problem) {
-  return absl::DataLossError(absl::StrCat("its dataset ", name, " ",
-                                          absl::string_view(problem.data(), problem.size())));
+  return absl::DataLossError(
+      absl::StrCat("its dataset ", name, " ", absl::string_view(problem.data(), problem.size())));
 }
 
 // What a file without the dataset has instead, for people.
@@ -92,9 +92,10 @@ absl::Status CheckLinks(hid_t file, const std::string& name) {
     H5L_info_t link;
     if (H5Lexists(file, path.c_str(), H5P_DEFAULT) <= 0 ||
         H5Lget_info(file, path.c_str(), &link, H5P_DEFAULT) < 0) {
-      return absl::DataLossError(absl::StrFormat("has no dataset %s; it has %s: set "
-                                                 "read.hdf5_images or read.hdf5_labels",
-                                                 name, NamesIn(file)));
+      return absl::DataLossError(
+          absl::StrFormat("has no dataset %s; it has %s: set "
+                          "read.hdf5_images or read.hdf5_labels",
+                          name, NamesIn(file)));
     }
     if (link.type != H5L_TYPE_HARD) return Refused(name, "is a link, which is not followed");
   }
@@ -163,8 +164,8 @@ absl::StatusOr<OpenDataset> OpenNamed(hid_t file, const std::string& name) {
   }
   const uint64_t stored_bytes = H5Dget_storage_size(open.dataset.get());
   if (bytes / kBestRatio > stored_bytes + kSlabBytes / kBestRatio) {
-    return Refused(name, absl::StrFormat("claims %d bytes, of which %d are in the file", bytes,
-                                         stored_bytes));
+    return Refused(
+        name, absl::StrFormat("claims %d bytes, of which %d are in the file", bytes, stored_bytes));
   }
   return open;
 }
@@ -238,7 +239,8 @@ class DatasetStream : public ByteStream {
 absl::StatusOr<std::vector<int64_t>> ReadLabels(hid_t file, const std::string& name,
                                                 int64_t count) {
   LANGEVIN_ASSIGN_OR_RETURN(const OpenDataset open, OpenNamed(file, name));
-  const bool is_row = open.extents.size() == 1 || (open.extents.size() == 2 && open.extents[1] == 1);
+  const bool is_row =
+      open.extents.size() == 1 || (open.extents.size() == 2 && open.extents[1] == 1);
   if (!is_row || open.format.kind == NumberFormat::Kind::kFloat) {
     return Refused(name, "is no row of whole numbers, as labels are");
   }

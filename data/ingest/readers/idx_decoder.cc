@@ -20,13 +20,20 @@ absl::StatusOr<NumberFormat> FormatOf(uint8_t type) {
   using Kind = NumberFormat::Kind;
   const bool swapped = std::endian::native == std::endian::little;
   switch (type) {
-    case 0x08: return NumberFormat{Kind::kUnsigned, 1, false};
-    case 0x09: return NumberFormat{Kind::kSigned, 1, false};
-    case 0x0b: return NumberFormat{Kind::kSigned, 2, swapped};
-    case 0x0c: return NumberFormat{Kind::kSigned, 4, swapped};
-    case 0x0d: return NumberFormat{Kind::kFloat, 4, swapped};
-    case 0x0e: return NumberFormat{Kind::kFloat, 8, swapped};
-    default: return Unreadable(absl::StrFormat("has elements of the unknown type 0x%02x", type));
+    case 0x08:
+      return NumberFormat{Kind::kUnsigned, 1, false};
+    case 0x09:
+      return NumberFormat{Kind::kSigned, 1, false};
+    case 0x0b:
+      return NumberFormat{Kind::kSigned, 2, swapped};
+    case 0x0c:
+      return NumberFormat{Kind::kSigned, 4, swapped};
+    case 0x0d:
+      return NumberFormat{Kind::kFloat, 4, swapped};
+    case 0x0e:
+      return NumberFormat{Kind::kFloat, 8, swapped};
+    default:
+      return Unreadable(absl::StrFormat("has elements of the unknown type 0x%02x", type));
   }
 }
 

@@ -48,8 +48,10 @@ void OnMessage(j_common_ptr common, int level) {
   switch (common->err->msg_code) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR: return;
-    default: OnError(common);
+    case JWRN_JFIF_MAJOR:
+      return;
+    default:
+      OnError(common);
   }
 }
 
@@ -71,11 +73,17 @@ bool ReadHeader(Jpeg& jpeg, const std::string& contents) {
   jpeg_save_markers(&jpeg.decoder, JPEG_APP0 + 1, 0xffff);
   jpeg_read_header(&jpeg.decoder, TRUE);
   switch (jpeg.decoder.jpeg_color_space) {
-    case JCS_GRAYSCALE: jpeg.decoder.out_color_space = JCS_GRAYSCALE; break;
+    case JCS_GRAYSCALE:
+      jpeg.decoder.out_color_space = JCS_GRAYSCALE;
+      break;
     case JCS_CMYK:
-    case JCS_YCCK: jpeg.decoder.out_color_space = JCS_CMYK; break;
-    case JCS_UNKNOWN: break;
-    default: jpeg.decoder.out_color_space = JCS_RGB;
+    case JCS_YCCK:
+      jpeg.decoder.out_color_space = JCS_CMYK;
+      break;
+    case JCS_UNKNOWN:
+      break;
+    default:
+      jpeg.decoder.out_color_space = JCS_RGB;
   }
   jpeg_calc_output_dimensions(&jpeg.decoder);
   return true;
@@ -150,6 +158,7 @@ absl::Status DecodeJpeg(const std::string& path, const configs::ReadConfig& conf
                         "bytes allowed",
                         width, height, kMaxDecodedBytes));
   }
+  const int orientation = OrientationOf(jpeg.decoder);  // Reading the rows lets the markers go.
   DecodedImage image;
   image.shape = {.height = height, .width = width, .channels = channels};
   image.pixels.resize(static_cast<size_t>(image.shape.values()));
@@ -160,7 +169,7 @@ absl::Status DecodeJpeg(const std::string& path, const configs::ReadConfig& conf
   if (jpeg.decoder.out_color_space == JCS_CMYK) {
     RgbFromCmyk(jpeg.decoder.saw_Adobe_marker != 0, image);
   }
-  return FinishImage(std::move(image), {.orientation = OrientationOf(jpeg.decoder)}, config, sink);
+  return FinishImage(std::move(image), {.orientation = orientation}, config, sink);
 }
 
 }  // namespace langevin::data

@@ -44,8 +44,8 @@ std::vector<std::string> NamesOfLabels(const std::string& name) {
 // Whether the array can hold a label for each of `count` images.
 bool MayBeLabels(const ArraySource& array, int64_t count) {
   const std::vector<int64_t>& extents = array.extents;
-  return (extents.size() == 1 || (extents.size() == 2 && extents[1] == 1)) &&
-         extents[0] == count && array.format.kind != NumberFormat::Kind::kFloat;
+  return (extents.size() == 1 || (extents.size() == 2 && extents[1] == 1)) && extents[0] == count &&
+         array.format.kind != NumberFormat::Kind::kFloat;
 }
 
 absl::StatusOr<std::vector<int64_t>> ReadLabels(const RandomAccessFile& file,
@@ -84,12 +84,11 @@ absl::Status DecodeNpz(const std::string& path, const configs::ReadConfig& confi
   std::map<std::string, Member> members;  // By name without ".npy", in alphabetical order.
   for (const ZipMember& zip : zips) {
     if (!absl::EndsWith(zip.name, ".npy")) continue;
-    LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<ByteStream> stream,
-                              OpenZipMember(*file, zip));
+    LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<ByteStream> stream, OpenZipMember(*file, zip));
     const absl::StatusOr<NpyHeader> header = ReadNpyHeader(*stream);
     if (!header.ok()) {
-      return absl::DataLossError(absl::StrFormat("its member %s %s", zip.name,
-                                                 std::string(header.status().message())));
+      return absl::DataLossError(
+          absl::StrFormat("its member %s %s", zip.name, std::string(header.status().message())));
     }
     const std::string name = zip.name.substr(0, zip.name.size() - 4);
     members.insert({name, {.zip = zip, .header = *header}});

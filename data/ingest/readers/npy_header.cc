@@ -24,8 +24,10 @@ absl::Status Malformed(std::string_view problem) {
 absl::StatusOr<NumberFormat> ParseDescr(const std::string& descr) {
   using Kind = NumberFormat::Kind;
   int bytes = 0;
-  if (descr.size() < 3 || !absl::SimpleAtoi(descr.substr(2), &bytes) || bytes < 1 ||
-      bytes > 16) {
+  if (descr == "|O" || descr == "O") {
+    return Malformed("it holds Python objects (pickles), which are never read");
+  }
+  if (descr.size() < 3 || !absl::SimpleAtoi(descr.substr(2), &bytes) || bytes < 1 || bytes > 16) {
     return Malformed(absl::StrFormat("its numbers are of the unknown type \"%s\"", descr));
   }
   const bool is_big = descr[0] == '>';
@@ -37,12 +39,20 @@ absl::StatusOr<NumberFormat> ParseDescr(const std::string& descr) {
   format.swapped = bytes > 1 && descr[0] != '=' && descr[0] != '|' &&
                    is_big == (std::endian::native == std::endian::little);
   switch (descr[1]) {
-    case 'b': format.kind = Kind::kBool; break;
-    case 'u': format.kind = Kind::kUnsigned; break;
-    case 'i': format.kind = Kind::kSigned; break;
-    case 'f': format.kind = Kind::kFloat; break;
-    case 'O': return Malformed("it holds Python objects (pickles), which are never read");
-    default: return Malformed(absl::StrFormat("its elements (\"%s\") are no numbers", descr));
+    case 'b':
+      format.kind = Kind::kBool;
+      break;
+    case 'u':
+      format.kind = Kind::kUnsigned;
+      break;
+    case 'i':
+      format.kind = Kind::kSigned;
+      break;
+    case 'f':
+      format.kind = Kind::kFloat;
+      break;
+    default:
+      return Malformed(absl::StrFormat("its elements (\"%s\") are no numbers", descr));
   }
   if (format.kind == Kind::kBool && bytes != 1) return Malformed("its booleans are not one byte");
   return format;
@@ -157,8 +167,8 @@ absl::StatusOr<NpyHeader> ReadNpyHeader(ByteStream& stream) {
   std::array<uint8_t, 4> length = {};
   const std::span<uint8_t> length_bytes = std::span(length).first(version == 1 ? 2 : 4);
   LANGEVIN_RETURN_IF_ERROR(stream.Read(std::as_writable_bytes(length_bytes)));
-  const uint32_t size = length[0] | uint32_t{length[1]} << 8 | uint32_t{length[2]} << 16 |
-                        uint32_t{length[3]} << 24;
+  const uint32_t size =
+      length[0] | uint32_t{length[1]} << 8 | uint32_t{length[2]} << 16 | uint32_t{length[3]} << 24;
   if (size > kMaxHeaderBytes) return Malformed("its header is too long");
   std::string text(size, '\0');
   LANGEVIN_RETURN_IF_ERROR(stream.Read(std::as_writable_bytes(std::span(text))));

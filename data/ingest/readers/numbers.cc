@@ -10,8 +10,8 @@
 namespace langevin::data {
 namespace {
 
-constexpr int64_t kLargestWord = 65535;
-constexpr int64_t kFloatExact = int64_t{1} << 24;  // float32 holds all integers up to here.
+constexpr double kLargestWord = 65535;
+constexpr double kFloatExact = 1 << 24;  // float32 holds all integers up to here.
 // Turns unsigned 64-bit numbers into signed ones of the same order.
 constexpr uint64_t kUppermostBit = uint64_t{1} << 63;
 
@@ -74,9 +74,8 @@ void Put(std::span<std::byte> stored, size_t index, T value) {
 
 absl::StatusOr<NumberMap> NumberMap::For(const NumberFormat& format) {
   const auto unsupported = [&format](const char* kind) {
-    return absl::DataLossError(
-        absl::StrFormat("its numbers are %s of %d bits, which are not read", kind,
-                        8 * format.bytes));
+    return absl::DataLossError(absl::StrFormat("its numbers are %s of %d bits, which are not read",
+                                               kind, 8 * format.bytes));
   };
   NumberMap map(format);
   if (format.kind == NumberFormat::Kind::kFloat) {
@@ -105,30 +104,29 @@ void NumberMap::Observe(std::span<const std::byte> numbers) {
 void NumberMap::Decide() {
   if (!needs_range()) return;
   const bool wrapped = format_.kind != NumberFormat::Kind::kSigned && format_.bytes == 8;
-  const double wrap = wrapped ? std::ldexp(1, 63) : 0;
   if (smallest_ > largest_) smallest_ = largest_ = wrapped ? INT64_MIN : 0;  // No number at all.
+  const auto number = [wrapped](int64_t value) {
+    return wrapped ? static_cast<double>(static_cast<uint64_t>(value) ^ kUppermostBit)
+                   : static_cast<double>(value);
+  };
+  const double smallest = number(smallest_), largest = number(largest_);
+  const bool fit = static_cast<uint64_t>(largest_) - static_cast<uint64_t>(smallest_) <=
+                   static_cast<uint64_t>(kLargestWord);
   dtype_ = DType::kUint16;
   bits_ = 16;
   // Offsets that do not depend on the numbers first, so that files of a kind are stored alike.
-  const int64_t zero = wrapped ? INT64_MIN : 0;
-  if (smallest_ >= zero && static_cast<uint64_t>(largest_) - static_cast<uint64_t>(zero) <=
-                               static_cast<uint64_t>(kLargestWord)) {
+  if (smallest >= 0 && largest <= kLargestWord) {
     offset_ = 0;
-  } else if (!wrapped && smallest_ >= -32768 && largest_ <= 32767) {
+  } else if (smallest >= -32768 && largest <= 32767) {
     offset_ = -32768;
-  } else if (static_cast<uint64_t>(largest_) - static_cast<uint64_t>(smallest_) <=
-                 static_cast<uint64_t>(kLargestWord) &&
-             smallest_ > -(int64_t{1} << 52) && smallest_ < (int64_t{1} << 52)) {
-    offset_ = static_cast<double>(smallest_);
+  } else if (fit && std::abs(smallest) < std::ldexp(1, 52)) {  // float64 holds it exactly.
+    offset_ = smallest;
   } else {
     dtype_ = DType::kFloat32;
     bits_ = 32;
-    note_ = absl::StrFormat("integers from %.0f to %.0f are stored as float32%s",
-                            static_cast<double>(smallest_) + wrap,
-                            static_cast<double>(largest_) + wrap,
-                            !wrapped && smallest_ >= -kFloatExact && largest_ <= kFloatExact
-                                ? ""
-                                : ", which rounds those beyond 16777216");
+    const bool exact = smallest >= -kFloatExact && largest <= kFloatExact;
+    note_ = absl::StrFormat("integers from %.0f to %.0f are stored as float32%s", smallest, largest,
+                            exact ? "" : ", which rounds those beyond 16777216");
   }
 }
 
@@ -156,8 +154,9 @@ void NumberMap::Convert(std::span<const std::byte> numbers, std::span<std::byte>
         // The cast of what float32 cannot hold is undefined.
         const double bound = std::numeric_limits<float>::max();
         Put(stored, i,
-            std::abs(value) > bound ? std::copysign(INFINITY, static_cast<float>(std::signbit(value) ? -1 : 1))
-                                    : static_cast<float>(value));
+            std::abs(value) > bound
+                ? std::copysign(INFINITY, static_cast<float>(std::signbit(value) ? -1 : 1))
+                : static_cast<float>(value));
       });
     }
     return;
@@ -176,7 +175,8 @@ void NumberMap::Convert(std::span<const std::byte> numbers, std::span<std::byte>
     });
   } else {
     const bool wrapped = format_.kind != Kind::kSigned && format_.bytes == 8;
-    const uint64_t base = wrapped ? kUppermostBit : static_cast<uint64_t>(static_cast<int64_t>(offset_));
+    const uint64_t base =
+        static_cast<uint64_t>(static_cast<int64_t>(offset_)) + (wrapped ? kUppermostBit : 0);
     ForEachWide(format_, numbers, [&](size_t i, int64_t value) {
       if (dtype_ == DType::kUint16) {
         Put(stored, i, static_cast<uint16_t>(static_cast<uint64_t>(value) - base));
@@ -209,7 +209,9 @@ std::vector<int64_t> IntegersOf(const NumberFormat& format, std::span<const std:
     const bool wrapped = format.bytes == 8 && !is_signed;
     ForEachWide(format, numbers, [&](size_t, int64_t value) {
       // What was turned over and is not below zero was beyond 63 bits.
-      if (wrapped) value = value >= 0 ? -1 : static_cast<int64_t>(static_cast<uint64_t>(value) ^ kUppermostBit);
+      if (wrapped)
+        value =
+            value >= 0 ? -1 : static_cast<int64_t>(static_cast<uint64_t>(value) ^ kUppermostBit);
       integers.push_back(value);
     });
   }

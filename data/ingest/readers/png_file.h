@@ -26,10 +26,10 @@ struct PngFile {
   bool interlaced = false;
   bool animated = false;
   std::vector<std::array<uint8_t, 3>> palette;
-  bool has_transparency = false;            // A chunk tRNS.
-  std::vector<uint8_t> palette_alpha;       // At most as long as the palette; the rest is opaque.
+  bool has_transparency = false;             // A chunk tRNS.
+  std::vector<uint8_t> palette_alpha;        // At most as long as the palette; the rest is opaque.
   std::array<uint16_t, 3> transparent = {};  // The one colour (or gray) that is transparent.
-  std::string_view packed;                  // The zlib stream: inside the file, or in `joined`.
+  std::string_view packed;                   // The zlib stream: inside the file, or in `joined`.
   std::string joined;
 
   int channels() const {

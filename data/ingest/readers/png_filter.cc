@@ -136,13 +136,26 @@ bool UndoPngFilter(uint8_t filter, size_t step, std::span<const uint8_t> filtere
   }
   if (filter > 4) return false;
   switch (step) {
-    case 1: UndoScalar<1>(filter, filtered.data(), above.data(), row.data(), 0, size); break;
-    case 2: UndoScalar<2>(filter, filtered.data(), above.data(), row.data(), 0, size); break;
-    case 3: UndoVector<3>(filter, filtered.data(), above.data(), row.data(), size); break;
-    case 4: UndoVector<4>(filter, filtered.data(), above.data(), row.data(), size); break;
-    case 6: UndoVector<6>(filter, filtered.data(), above.data(), row.data(), size); break;
-    case 8: UndoVector<8>(filter, filtered.data(), above.data(), row.data(), size); break;
-    default: return false;
+    case 1:
+      UndoScalar<1>(filter, filtered.data(), above.data(), row.data(), 0, size);
+      break;
+    case 2:
+      UndoScalar<2>(filter, filtered.data(), above.data(), row.data(), 0, size);
+      break;
+    case 3:
+      UndoVector<3>(filter, filtered.data(), above.data(), row.data(), size);
+      break;
+    case 4:
+      UndoVector<4>(filter, filtered.data(), above.data(), row.data(), size);
+      break;
+    case 6:
+      UndoVector<6>(filter, filtered.data(), above.data(), row.data(), size);
+      break;
+    case 8:
+      UndoVector<8>(filter, filtered.data(), above.data(), row.data(), size);
+      break;
+    default:
+      return false;
   }
   return true;
 }

@@ -2,12 +2,8 @@
 //
 // Grids of numbers (gray, RGB, palette, any number of bands) are unpacked here in their own depth;
 // what has to be converted (YCbCr, CMYK, Lab) comes from libtiff as 8-bit RGBA.
-#include <tiffio.h>
-
 #include <algorithm>
 #include <bit>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -20,75 +16,12 @@
 #include "data/ingest/readers/byte_stream.h"
 #include "data/ingest/readers/finish_image.h"
 #include "data/ingest/readers/numbers.h"
+#include "data/ingest/readers/tiff_file.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr int kMaxPages = 1 << 20;
-
-// A file in memory, and the first thing that libtiff said was wrong with it.
-struct Memory {
-  const std::string& contents;
-  uint64_t at = 0;
-  std::string error = {};
-};
-
-tmsize_t ReadMemory(thandle_t handle, void* out, tmsize_t size) {
-  Memory* const memory = static_cast<Memory*>(handle);
-  if (size <= 0 || memory->at >= memory->contents.size()) return 0;
-  const size_t count =
-      std::min<size_t>(static_cast<size_t>(size), memory->contents.size() - memory->at);
-  std::memcpy(out, memory->contents.data() + memory->at, count);
-  memory->at += count;
-  return static_cast<tmsize_t>(count);
-}
-
-toff_t SeekMemory(thandle_t handle, toff_t offset, int whence) {
-  Memory* const memory = static_cast<Memory*>(handle);
-  uint64_t base = 0;
-  if (whence == SEEK_CUR) base = memory->at;
-  if (whence == SEEK_END) base = memory->contents.size();
-  memory->at = base + offset;  // Wraps as libtiff means it; reading checks it.
-  return memory->at;
-}
-
-int MapMemory(thandle_t handle, void** base, toff_t* size) {
-  const Memory* const memory = static_cast<const Memory*>(handle);
-  *base = const_cast<char*>(memory->contents.data());  // Opened "r": never written to.
-  *size = memory->contents.size();
-  return 1;
-}
-
-int OnError(TIFF*, void* data, const char*, const char* format, va_list arguments) {
-  Memory* const memory = static_cast<Memory*>(data);
-  if (memory->error.empty()) {
-    char text[256];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    memory->error = text;
-  }
-  return 1;  // Nobody else need say it.
-}
-
-int OnWarning(TIFF*, void*, const char*, const char*, va_list) { return 1; }
-
-using TiffHandle = std::unique_ptr<TIFF, void (*)(TIFF*)>;
-
-TiffHandle Open(Memory& memory) {
-  const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
-                                                                             TIFFOpenOptionsFree);
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), kMaxDecodedBytes);
-  TIFFOpenOptionsSetErrorHandlerExtR(options.get(), OnError, &memory);
-  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), OnWarning, nullptr);
-  return {TIFFClientOpenExt(
-              "the file", "r", &memory, ReadMemory,
-              [](thandle_t, void*, tmsize_t) -> tmsize_t { return -1; }, SeekMemory,
-              [](thandle_t) { return 0; },
-              [](thandle_t handle) -> toff_t {
-                return static_cast<Memory*>(handle)->contents.size();
-              },
-              MapMemory, [](thandle_t, void*, toff_t) {}, options.get()),
-          TIFFClose};
-}
 
 // What the tags of a page say.
 struct Page {
@@ -152,8 +85,7 @@ absl::StatusOr<std::vector<std::byte>> ReadPacked(TIFF* tiff, const Page& page) 
     const size_t tile_row = page.RowBytes(tile_width);
     if (tile_width == 0 || tile_height == 0 || tile_bytes == 0 ||
         tile_bytes > static_cast<uint64_t>(kMaxDecodedBytes) ||
-        tile_bytes < tile_row * tile_height ||
-        (page.RowBytes(8) * tile_width) % 8 != 0) {
+        tile_bytes < tile_row * tile_height || (page.RowBytes(8) * tile_width) % 8 != 0) {
       return absl::DataLossError("its tiles have an impossible size");
     }
     std::vector<std::byte> tile(tile_bytes);
@@ -248,7 +180,8 @@ absl::Status LookUpColors(TIFF* tiff, const Page& page, DecodedImage& image) {
   // Some writers give colours of 8 bits where 16 are due.
   const size_t colors = size_t{1} << page.bits;
   bool narrow = true;
-  for (size_t i = 0; i < colors; ++i) narrow = narrow && std::max({red[i], green[i], blue[i]}) < 256;
+  for (size_t i = 0; i < colors; ++i)
+    narrow = narrow && std::max({red[i], green[i], blue[i]}) < 256;
   const int shift = narrow ? 0 : 8;
   for (size_t i = 0; i < count; ++i) {
     const size_t index = std::to_integer<size_t>(indices[i]);
@@ -263,16 +196,19 @@ absl::Status LookUpColors(TIFF* tiff, const Page& page, DecodedImage& image) {
 absl::StatusOr<NumberFormat> FormatOf(const Page& page) {
   using Kind = NumberFormat::Kind;
   const int bytes = page.bits / 8;
-  if (page.format == SAMPLEFORMAT_IEEEFP && page.bits % 8 == 0) return NumberFormat{Kind::kFloat, bytes};
-  if (page.format == SAMPLEFORMAT_INT && page.bits % 8 == 0) return NumberFormat{Kind::kSigned, bytes};
+  if (page.format == SAMPLEFORMAT_IEEEFP && page.bits % 8 == 0)
+    return NumberFormat{Kind::kFloat, bytes};
+  if (page.format == SAMPLEFORMAT_INT && page.bits % 8 == 0)
+    return NumberFormat{Kind::kSigned, bytes};
   const bool is_void = page.format == SAMPLEFORMAT_VOID;
   if (page.format == SAMPLEFORMAT_UINT || is_void) {
-    if (page.bits >= 1 && page.bits <= 16) return NumberFormat{Kind::kUnsigned, page.bits <= 8 ? 1 : 2};
+    if (page.bits >= 1 && page.bits <= 16)
+      return NumberFormat{Kind::kUnsigned, page.bits <= 8 ? 1 : 2};
     if (page.bits % 8 == 0) return NumberFormat{Kind::kUnsigned, bytes};
   }
-  return absl::DataLossError(absl::StrFormat(
-      "its numbers (sample format %d of %d bits) are of a kind that is not read", page.format,
-      page.bits));
+  return absl::DataLossError(
+      absl::StrFormat("its numbers (sample format %d of %d bits) are of a kind that is not read",
+                      page.format, page.bits));
 }
 
 absl::StatusOr<DecodedImage> ReadGrid(TIFF* tiff, const Page& page) {
@@ -283,7 +219,8 @@ absl::StatusOr<DecodedImage> ReadGrid(TIFF* tiff, const Page& page) {
   const size_t number_bytes = static_cast<size_t>(format.bytes);
   const bool whole_bytes = page.bits % 8 == 0;
   if (!whole_bytes) {
-    const int64_t row_values = static_cast<int64_t>(page.width) * (page.IsSeparate() ? 1 : page.samples);
+    const int64_t row_values =
+        static_cast<int64_t>(page.width) * (page.IsSeparate() ? 1 : page.samples);
     const size_t rows = size_t{page.height} * (page.IsSeparate() ? page.samples : 1);
     // Depths below 8 fill the range of a byte; indices of a palette stay what they are.
     const uint32_t scale = page.bits < 8 && page.photometric != PHOTOMETRIC_PALETTE
@@ -312,11 +249,13 @@ absl::StatusOr<DecodedImage> ReadGrid(TIFF* tiff, const Page& page) {
   if (page.photometric == PHOTOMETRIC_PALETTE) {
     LANGEVIN_RETURN_IF_ERROR(LookUpColors(tiff, page, image));
   } else if (page.photometric == PHOTOMETRIC_MINISWHITE) {
-    const bool plain = format.kind == NumberFormat::Kind::kUnsigned && page.bits <= 16 && page.samples == 1;
+    const bool plain =
+        format.kind == NumberFormat::Kind::kUnsigned && page.bits <= 16 && page.samples == 1;
     if (plain) {
       Invert(image);
     } else {
-      image.notes.push_back("says that its smallest number is white; its numbers were left as they are");
+      image.notes.push_back(
+          "says that its smallest number is white; its numbers were left as they are");
     }
   }
   return image;
@@ -325,9 +264,9 @@ absl::StatusOr<DecodedImage> ReadGrid(TIFF* tiff, const Page& page) {
 absl::StatusOr<DecodedImage> ReadConverted(TIFF* tiff, const Page& page) {
   char why[1024] = "";
   if (page.bits != 8 || TIFFRGBAImageOK(tiff, why) == 0) {
-    return absl::DataLossError(absl::StrFormat(
-        "its colours (photometric %d of %d bits) are of a kind that is not read", page.photometric,
-        page.bits));
+    return absl::DataLossError(
+        absl::StrFormat("its colours (photometric %d of %d bits) are of a kind that is not read",
+                        page.photometric, page.bits));
   }
   std::vector<uint32_t> pixels(size_t{page.width} * page.height);
   // Rows as they lie in the file; its orientation is followed later.
@@ -374,14 +313,13 @@ absl::StatusOr<DecodedImage> ReadPage(TIFF* tiff, Page& page) {
 absl::Status DecodeTiff(const std::string& path, const configs::ReadConfig& config,
                         const ImageSink& sink) {
   LANGEVIN_ASSIGN_OR_RETURN(const std::string contents, ReadPictureFile(path));
-  Memory memory{.contents = contents};
+  TiffMemory memory{.contents = contents};
   const auto unreadable = [&memory](std::string_view problem) {
-    return absl::DataLossError(
-        absl::StrCat("is no TIFF that can be read: ",
-                     absl::string_view(problem.data(), problem.size()),
-                     memory.error.empty() ? "" : absl::StrCat(" (", memory.error, ")")));
+    return absl::DataLossError(absl::StrCat(
+        "is no TIFF that can be read: ", absl::string_view(problem.data(), problem.size()),
+        memory.error.empty() ? "" : absl::StrCat(" (", memory.error, ")")));
   };
-  const TiffHandle tiff = Open(memory);
+  const TiffHandle tiff = OpenTiff(memory);
   if (tiff == nullptr) return unreadable("its header is damaged");
   int64_t images = 0, pages = 0;
   do {
@@ -397,7 +335,8 @@ absl::Status DecodeTiff(const std::string& path, const configs::ReadConfig& conf
     absl::StatusOr<DecodedImage> image = ReadPage(tiff.get(), page);
     if (!image.ok()) return unreadable(std::string(image.status().message()));
     image->images_in_file = images;
-    const bool has_alpha = page.IsGrid() && page.photometric != PHOTOMETRIC_PALETTE && page.has_alpha;
+    const bool has_alpha =
+        page.IsGrid() && page.photometric != PHOTOMETRIC_PALETTE && page.has_alpha;
     LANGEVIN_RETURN_IF_ERROR(FinishImage(*std::move(image),
                                          {.has_alpha = has_alpha,
                                           .premultiplied = page.premultiplied,

@@ -57,15 +57,13 @@ absl::StatusOr<Directory> FindDirectory(const RandomAccessFile& file) {
                          .offset = Number(bytes, at + 16, 4)};
   const bool is_64 = directory.members == 0xffff || directory.bytes == 0xffffffff ||
                      directory.offset == 0xffffffff;
-  if (is_64 && at >= kLocator64Bytes &&
-      Number(bytes, at - kLocator64Bytes, 4) == kLocator64Magic) {
+  if (is_64 && at >= kLocator64Bytes && Number(bytes, at - kLocator64Bytes, 4) == kLocator64Magic) {
     LANGEVIN_ASSIGN_OR_RETURN(
         const std::vector<std::byte> end,
         ReadPart(file, Number(bytes, at - kLocator64Bytes + 8, 8), kEnd64Bytes));
     if (Number(end, 0, 4) != kEnd64Magic) return Damaged("no ZIP64 end record");
-    directory = {.members = Number(end, 32, 8),
-                 .bytes = Number(end, 40, 8),
-                 .offset = Number(end, 48, 8)};
+    directory = {
+        .members = Number(end, 32, 8), .bytes = Number(end, 40, 8), .offset = Number(end, 48, 8)};
   }
   if (directory.bytes > kMaxDirectoryBytes || directory.members > kMaxMembers) {
     return Damaged("too many members");

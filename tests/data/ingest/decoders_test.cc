@@ -16,9 +16,11 @@ using std::string_literals::operator""s;
 
 class DecodersTest : public DataTest {
  protected:
+  DecodeOptions options_;
+
   std::vector<DecodedImage> Decode(const std::string& name) {
     std::vector<DecodedImage> images;
-    const absl::Status status = DecodeFile(Path(name), [&](const DecodedImage& image) {
+    const absl::Status status = DecodeFile(Path(name), options_, [&](const DecodedImage& image) {
       images.push_back(image);
       return absl::OkStatus();
     });
@@ -38,7 +40,7 @@ class DecodersTest : public DataTest {
                         const std::string& why = "") {
     Write(name, contents);
     const absl::Status status =
-        DecodeFile(Path(name), [](const DecodedImage&) { return absl::OkStatus(); });
+        DecodeFile(Path(name), options_, [](const DecodedImage&) { return absl::OkStatus(); });
     EXPECT_FALSE(status.ok());
     EXPECT_NE(status.message().find(why), absl::string_view::npos) << status;
   }
@@ -130,7 +132,7 @@ TEST_F(DecodersTest, PngInterlaced) {
 TEST_F(DecodersTest, DamagedPngGivesAReason) {
   const std::string good = MakeTestPng(28, 28, 1, /*seed=*/1);
   ExpectUnreadable("a.png", "", "empty");
-  ExpectUnreadable("a.png", "GIF89a, truly");
+  ExpectUnreadable("a.png", "GIF89a, truly", "it seems to be GIF");
   // The last four bytes, a checksum over nothing, do not matter.
   for (size_t size = 1; size < good.size() - 4; ++size) {
     SCOPED_TRACE(size);
@@ -186,15 +188,16 @@ TEST_F(DecodersTest, IdxLabelsAreOneRow) {
 }
 
 TEST_F(DecodersTest, DamagedIdxGivesAReason) {
-  ExpectUnreadable("a", "", "truncated");
+  ExpectUnreadable("a", "", "is empty");
   ExpectUnreadable("a", kTwoImages.substr(0, 14), "truncated");
   ExpectUnreadable("a", kTwoImages.substr(0, kTwoImages.size() - 1), "truncated");
   ExpectUnreadable("a", kTwoImages + "x", "longer");
   std::string wrong_magic = kTwoImages;
   wrong_magic[0] = 1;
-  ExpectUnreadable("a", wrong_magic, "begins with 01000803");
-  ExpectUnreadable("a", "\0\0\x0d\3"s + kTwoImages.substr(4), "0x0d");
-  ExpectUnreadable("a", "\0\0\x8\3\0\0\0\2\xff\xff\xff\xff\xff\xff\xff\xff"s, "header names");
+  ExpectUnreadable("a", wrong_magic, "is of no kind");
+  ExpectUnreadable("a", "\0\0\x0d\3"s + kTwoImages.substr(4), "truncated");  // Floats: too few.
+  ExpectUnreadable("a", "\0\0\x8\3\0\0\0\2\xff\xff\xff\xff\xff\xff\xff\xff"s,
+                   "which no images have");
   const std::string compressed = Gzip(kTwoImages);
   ExpectUnreadable("a", compressed.substr(0, compressed.size() - 9), "truncated");
   ExpectUnreadable("a", compressed.substr(0, compressed.size() - 1), "truncated");

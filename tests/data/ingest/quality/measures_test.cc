@@ -139,17 +139,18 @@ TEST(MeasuresTest, DescriptorsTellCopiesFromOthers) {
   double unlike_copy = 0, unlike_other = 1;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const Descriptor scene = Measure(Scene(seed)).descriptor;
-    EXPECT_LT(Unlikeness(scene, scene), 1e-6);
+    EXPECT_LT(Unlikeness(scene, scene, 0.01), 1e-6);
     for (const double gain : {0.7, 1.2}) {  // 1.2 saturates where discs meet.
       const Descriptor copy = Measure(Scene(seed, 2, -1, gain)).descriptor;
-      unlike_copy = std::max(unlike_copy, Unlikeness(scene, copy));
-      EXPECT_EQ(Unlikeness(scene, copy), Unlikeness(copy, scene));
+      unlike_copy = std::max(unlike_copy, Unlikeness(scene, copy, 0.01));
+      EXPECT_EQ(Unlikeness(scene, copy, 0.01), Unlikeness(copy, scene, 0.01));
     }
-    unlike_other = std::min(unlike_other, Unlikeness(scene, Measure(Scene(seed + 100)).descriptor));
+    unlike_other =
+        std::min(unlike_other, Unlikeness(scene, Measure(Scene(seed + 100)).descriptor, 1));
     // The negative has the same structure, and is no copy.
     DecodedImage negative = Scene(seed);
     for (std::byte& pixel : negative.pixels) pixel = ~pixel;
-    EXPECT_GT(Unlikeness(scene, Measure(negative).descriptor), 0.1);
+    EXPECT_GT(Unlikeness(scene, Measure(negative).descriptor, 1), 0.1);
   }
   EXPECT_LT(unlike_copy, 0.01);
   EXPECT_GT(unlike_other, 0.05);
