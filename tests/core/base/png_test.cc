@@ -46,10 +46,11 @@ TEST(PngTest, DecodesToTheSamePixels) {
 }
 
 TEST(PngTest, ImpossiblePicturesAreErrors) {
-  EXPECT_TRUE(absl::IsInternal(EncodePng({}).status()));  // PNG has no empty pictures.
-  EXPECT_TRUE(absl::IsInternal(EncodePng({.width = 2, .height = 2, .pixels = {1, 2}}).status()));
+  EXPECT_TRUE(absl::IsInternal(EncodePng(Picture{}).status()));  // PNG has no empty pictures.
+  EXPECT_TRUE(
+      absl::IsInternal(EncodePng(Picture{.width = 2, .height = 2, .pixels = {1, 2}}).status()));
   EXPECT_TRUE(absl::IsInternal(
-      EncodePng({.width = 1, .height = 1, .channels = 2, .pixels = {1, 2}}).status()));
+      EncodePng(Picture{.width = 1, .height = 1, .channels = 2, .pixels = {1, 2}}).status()));
 }
 
 // 1/255 above -1 is 0.5 of a step of 2/255: there and just below it rounding decides.
