@@ -23,7 +23,7 @@
 
 namespace langevin::data {
 
-// There can be very many of these: about 200 bytes and the path.
+// There can be very many of these: 224 bytes and the path.
 struct SourceFile {
   std::string path;
   uint32_t name_begin = 0;  // Where in `path` its name inside the input begins.

@@ -37,4 +37,4 @@ def test_contact_sheet(dataset, tmp_path):
     run(["inspect", dataset, "--contact_sheet", tmp_path / "sheet.png"])
     sheet = Image.open(tmp_path / "sheet.png")
     assert sheet.size == (12 * 10 - 2, 3 * 10 - 2)  # 8 x 8 pixels, three classes.
-    assert run(["inspect", tmp_path, "--contact_sheet", tmp_path / "no.png"], check=False).returncode == 2
+    assert run(["inspect", tmp_path, "--contact_sheet", tmp_path / "no.png"], check=False).returncode == 3
