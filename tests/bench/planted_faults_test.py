@@ -3,7 +3,7 @@ import planted_faults
 
 
 def test_planted_faults_are_found():
-    rows = planted_faults.evaluate(*planted_faults.plant(3000, 30, "report", seed=3))
+    rows = planted_faults.evaluate(*planted_faults.plant(10000, 100, "report", seed=3))
     by_kind = {}
     for row in rows:  # A kind counts with the best of its findings.
         by_kind.setdefault(row["kind"], []).append(row)
