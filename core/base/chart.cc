@@ -115,7 +115,7 @@ std::string Frame(const ChartOptions& options, const Axes& axes, const AxisTicks
   for (size_t i = 0; i < y_ticks.positions.size(); ++i) {
     const double y = axes.Y(y_ticks.positions[i]);
     absl::StrAppendFormat(&svg, "<path d=\"M%.1f %.1fH%.1f\" stroke=\"var(--line)\"/>\n", kLeft, y,
-                          kRight, y);
+                          kRight);
     svg += Text(kLeft - 8, y + 4, "end", "--muted", 11, y_ticks.labels[i]);
   }
   for (size_t i = 0; i < x_ticks.positions.size(); ++i) {
