@@ -60,7 +60,8 @@ def test_collectives_print_each_size_and_a_fit(tmp_path):
 
 def test_loader_prints_the_keys_of_the_peer(tmp_path):
     source = (BENCH / "peer_loader.py").read_text()
-    peer = re.findall(r'"(\w+)":', source[source.index("print(json.dumps("):])
+    printed = source[source.index("print(json.dumps("):].splitlines()[0]
+    peer = re.findall(r'"(\w+)":', printed)
     for more in ([], ["--layout", "compressed", "--threads", "2"], ["--order", "block", "--batch", "32"]):
         line, = json_lines(run(["bench", "loader", "--side", "8", "--count", "1000", "--epochs", "1", "--work",
                                 tmp_path, *more]))
