@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "configs/config_checks.h"
 #include "configs/config_message.h"
 
 namespace langevin::configs {
@@ -17,17 +18,6 @@ namespace {
 using Problem = std::optional<ConfigProblem>;
 
 constexpr int64_t kLargestSide = 1 << 16;
-
-Problem InRange(std::string field, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return std::nullopt;
-  return ConfigProblem{std::move(field),
-                       absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
-}
-
-Problem Require(bool ok, std::string field, double value, std::string_view allowed) {
-  if (ok) return std::nullopt;
-  return ConfigProblem{std::move(field), absl::StrFormat("value %.9g: must be %s", value, allowed)};
-}
 
 Problem Finite(std::string field, double value) {
   return Require(std::isfinite(value), std::move(field), value, "a finite number");

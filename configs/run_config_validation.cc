@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "configs/config_checks.h"
 
 namespace langevin::configs {
 namespace {
@@ -17,17 +18,6 @@ using Problem = std::optional<ConfigProblem>;
 constexpr int64_t kMostImages = 1'000'000'000'000'000;
 constexpr int64_t kLargestBatch = 1 << 24;
 constexpr int64_t kMostTimesteps = 1'000'000;
-
-Problem InRange(std::string field, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return std::nullopt;
-  return ConfigProblem{std::move(field),
-                       absl::StrFormat("value %d: must be from %d to %d", value, least, most)};
-}
-
-Problem Require(bool ok, std::string field, double value, std::string_view allowed) {
-  if (ok) return std::nullopt;
-  return ConfigProblem{std::move(field), absl::StrFormat("value %.9g: must be %s", value, allowed)};
-}
 
 Problem FiniteFromZero(std::string field, double value) {
   return Require(std::isfinite(value) && value >= 0, std::move(field), value,
