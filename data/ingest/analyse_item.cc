@@ -231,14 +231,17 @@ std::string ContentsOf(const SourceFile& file) {
 
 SandboxedWork AnalysisOf(const Sources& sources, const configs::PrepareConfig& config,
                          const Privacy* privacy) {
-  return
-      [&sources, &config, privacy](int64_t item, const EmitRecord& emit, std::string& last_words) {
-        const SourceFile& file = sources.files[static_cast<size_t>(item)];
-        AllowTimeFor(file.bytes, {});
-        const absl::Status status = Analysis(sources, config, privacy, item, emit).Run();
-        last_words = ContentsOf(file);
-        return status;
-      };
+  return {
+      .run =
+          [&sources, &config, privacy](int64_t item, const EmitRecord& emit,
+                                       std::string& last_words) {
+            const absl::Status status = Analysis(sources, config, privacy, item, emit).Run();
+            last_words = ContentsOf(sources.files[static_cast<size_t>(item)]);
+            return status;
+          },
+      .source_bytes =
+          [&sources](int64_t item) { return sources.files[static_cast<size_t>(item)].bytes; },
+  };
 }
 
 }  // namespace langevin::data

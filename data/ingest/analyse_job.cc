@@ -77,7 +77,7 @@ class SpoolReceiver : public WorkReceiver {
     if (state_.stopping()) return absl::CancelledError("");
     proto::SpoolImage image;
     if (!image.ParseFromArray(text.data(), static_cast<int>(text.size())) ||
-        !IsPossible(image, payload.size())) {
+        !IsPossible(image, payload)) {
       return false;
     }
     image.set_item(item);

@@ -18,8 +18,6 @@ namespace langevin::data {
 
 // No decoded image may have more bytes; a file that claims more is refused before memory is taken.
 inline constexpr int64_t kMaxDecodedBytes = int64_t{1} << 29;
-// What a decode function may attach to an image besides.
-inline constexpr size_t kMaxExtraBytes = 4096;
 // The largest number of a class.
 inline constexpr int64_t kMaxLabel = (int64_t{1} << 24) - 1;
 
@@ -47,10 +45,8 @@ struct DecodedImage {
   MedicalFacts medical;
   std::vector<std::string> notes;  // Remarks for the report ("gap of 2 slices after slice 17").
   std::vector<std::byte> pixels;   // (height, width, channels) interleaved, native byte order.
-  std::vector<uint8_t> mask;     // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty:
-                                 // all valid. NaN of float images is found later.
-  std::vector<std::byte> extra;  // What a decode function adds for its caller (measures), opaque to
-                                 // the sandbox: at most kMaxExtraBytes.
+  std::vector<uint8_t> mask;  // (height, width): 1 valid, 0 padding, alpha 0 or missing; empty: all
+                              // valid. NaN of float images is found later.
 
   // All else of it.
   DecodedImage WithoutPixels() const {
@@ -68,12 +64,8 @@ struct DecodedImage {
   }
 };
 
+// Takes the images of a file, in order; an error ends the reading and is returned from it.
 using ImageSink = std::function<absl::Status(const DecodedImage&)>;
-
-// Reads the file at `path` and hands each image in it to `sink`, in order; a sink's error ends it
-// and is returned. Any other error is a sentence's end about the file, without its path: it becomes
-// the reason in rejected.csv. Runs in the sandbox: it may crash, and has no state.
-using DecodeFunction = std::function<absl::Status(const std::string& path, const ImageSink& sink)>;
 
 }  // namespace langevin::data
 

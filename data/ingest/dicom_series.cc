@@ -60,12 +60,11 @@ absl::StatusOr<std::vector<std::string>> ProbeShare(const std::vector<std::strin
   std::vector<std::thread> threads;
   for (int64_t i = 0; i < count; ++i) {
     threads.emplace_back([&, i] {
-      SandboxedWorker worker([&](int64_t file, const EmitRecord& emit, std::string&) {
-        AllowTimeFor(0, {});
+      SandboxedWorker worker({.run = [&](int64_t file, const EmitRecord& emit, std::string&) {
         const auto probe = ProbeDicom(paths[static_cast<size_t>(file)], privacy);
         if (probe.ok()) emit(ProbeToText(*probe), {});
         return probe.status();
-      });
+      }});
       ProbeReceiver receiver(first, lines);
       statuses[static_cast<size_t>(i)] = worker.Run(
           first + (end - first) * i / count, first + (end - first) * (i + 1) / count, receiver);

@@ -4,10 +4,17 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <type_traits>
+
+#include "data/ingest/utf8.h"
 
 namespace langevin::data {
 namespace {
+
+constexpr int kMaxNotes = 64;
+constexpr size_t kMaxNoteBytes = 1000, kMaxUnitBytes = 32, kMaxModalityBytes = 16;
 
 static_assert(std::is_trivially_copyable_v<Measures>, "Measures travel as bytes.");
 
@@ -28,8 +35,20 @@ bool AreFinite(const Numbers& numbers) {
                      [](double number) { return std::isfinite(number); });
 }
 
+// A salted hash as MedicalFacts has them: never a name in clear.
+bool IsPseudonym(std::string_view text) {
+  return text.empty() || (text.size() == 16 && std::all_of(text.begin(), text.end(), [](char c) {
+                            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                          }));
+}
+
+bool IsMask(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b <= std::byte{1}; });
+}
+
 bool IsPossible(const proto::SpoolMedical& medical) {
-  return (medical.position_mm_size() == 0 || medical.position_mm_size() == 3) &&
+  return IsPseudonym(medical.group()) && IsPseudonym(medical.series()) &&
+         (medical.position_mm_size() == 0 || medical.position_mm_size() == 3) &&
          (medical.normal_size() == 0 || medical.normal_size() == 3) &&
          medical.spacing_mm_size() <= 3 && AreFinite(medical.position_mm()) &&
          AreFinite(medical.normal()) && AreFinite(medical.spacing_mm());
@@ -37,7 +56,7 @@ bool IsPossible(const proto::SpoolMedical& medical) {
 
 MedicalFacts FactsOf(const proto::SpoolMedical& medical) {
   MedicalFacts facts;
-  facts.modality = medical.modality();
+  facts.modality = PrintableText(medical.modality(), kMaxModalityBytes);
   facts.group = medical.group();
   facts.series = medical.series();
   if (medical.position_mm_size() == 3) {
@@ -54,7 +73,7 @@ MedicalFacts FactsOf(const proto::SpoolMedical& medical) {
 
 }  // namespace
 
-bool IsPossible(const proto::SpoolImage& image, uint64_t payload_bytes) {
+bool IsPossible(const proto::SpoolImage& image, std::span<const std::byte> payload) {
   const ImageShape shape = ShapeOf(image.shape());
   if (!IsPossible(shape) || !IsPossible(ShapeOf(image.source_shape()))) return false;
   const DType dtype = static_cast<DType>(image.dtype());
@@ -65,11 +84,12 @@ bool IsPossible(const proto::SpoolImage& image, uint64_t payload_bytes) {
   return image.pixel_bytes() == static_cast<uint64_t>(shape.values()) * SizeOf(dtype) &&
          image.pixel_bytes() <= static_cast<uint64_t>(kMaxDecodedBytes) &&
          (image.mask_bytes() == 0 || image.mask_bytes() == pixels) &&
-         payload_bytes == image.pixel_bytes() + image.mask_bytes() &&
+         payload.size() == image.pixel_bytes() + image.mask_bytes() &&
+         IsMask(payload.subspan(image.pixel_bytes())) &&
          image.measures().size() == sizeof(Measures) && image.index() >= 0 && image.label() >= -1 &&
          image.label() <= kMaxLabel && image.bucket() >= 0 &&
          std::isfinite(image.physical_scale()) && image.physical_scale() != 0 &&
-         std::isfinite(image.physical_offset()) && image.physical_unit().size() <= 64 &&
+         std::isfinite(image.physical_offset()) && image.note_size() <= kMaxNotes &&
          IsPossible(image.medical());
 }
 
@@ -85,13 +105,15 @@ ImageRecord RecordFromProto(const proto::SpoolImage& image) {
   record.has_mask = image.mask_bytes() > 0;
   record.physical = {.scale = image.physical_scale(),
                      .offset = image.physical_offset(),
-                     .unit = image.physical_unit()};
+                     .unit = PrintableText(image.physical_unit(), kMaxUnitBytes)};
   record.label = image.label();
   std::memcpy(&record.measures, image.measures().data(), sizeof(record.measures));
   if (image.has_medical()) {
     record.medical = std::make_shared<const MedicalFacts>(FactsOf(image.medical()));
   }
-  record.notes.assign(image.note().begin(), image.note().end());
+  for (const std::string& note : image.note()) {
+    record.notes.push_back(PrintableText(note, kMaxNoteBytes));
+  }
   record.dataset = image.bucket();
   return record;
 }

@@ -2,17 +2,19 @@
 #ifndef LANGEVIN_DATA_INGEST_IMAGE_RECORD_H_
 #define LANGEVIN_DATA_INGEST_IMAGE_RECORD_H_
 
-#include <cstdint>
+#include <cstddef>
+#include <span>
 
 #include "data/ingest/preparation_summary.h"
 #include "data/ingest/spool.pb.h"
 
 namespace langevin::data {
 
-// Whether `image` with this many bytes of pixels and mask is one that an honest child sends.
-bool IsPossible(const proto::SpoolImage& image, uint64_t payload_bytes);
+// Whether `image` with these pixels and mask is one that an honest child sends: known values, sizes
+// that fit each other and the limits, finite numbers, no name in clear where a hash belongs.
+bool IsPossible(const proto::SpoolImage& image, std::span<const std::byte> payload);
 
-// Requires a possible one.
+// Requires a possible one. Texts become printable.
 ImageRecord RecordFromProto(const proto::SpoolImage& image);
 
 }  // namespace langevin::data

@@ -18,6 +18,7 @@
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "data/ingest/decoded_image.h"
+#include "data/ingest/sandbox_socket.h"
 #include "data/ingest/utf8.h"
 
 namespace langevin::data {
@@ -25,6 +26,7 @@ namespace {
 
 // Pixels, and a mask of a byte a pixel.
 constexpr uint64_t kMaxPayloadBytes = 2 * static_cast<uint64_t>(kMaxDecodedBytes);
+constexpr uint64_t kMaxTextBytes = 64 << 10;
 constexpr size_t kBufferBytes = 1 << 20;
 constexpr double kSecondsBetweenFlushes = 1;
 
@@ -39,47 +41,6 @@ struct Frame {
   uint32_t text_bytes = 0;  // Of a record, or of the last words.
   int64_t piece = 0;
   uint64_t payload_bytes = 0;  // Of a record, or of the reason why the piece has failed.
-};
-
-// Receives small things many at a time.
-class BufferedReceiver {
- public:
-  explicit BufferedReceiver(int socket) : socket_(socket), buffer_(kBufferBytes) {}
-
-  bool Receive(std::span<std::byte> out) {
-    while (!out.empty()) {
-      if (begin_ == end_) {
-        if (out.size() >= buffer_.size()) {
-          const ssize_t received = ReceiveSome(out);
-          if (received <= 0) return false;
-          out = out.subspan(static_cast<size_t>(received));
-          continue;
-        }
-        const ssize_t received = ReceiveSome(buffer_);
-        if (received <= 0) return false;
-        begin_ = 0;
-        end_ = static_cast<size_t>(received);
-      }
-      const size_t count = std::min(out.size(), end_ - begin_);
-      std::memcpy(out.data(), buffer_.data() + begin_, count);
-      begin_ += count;
-      out = out.subspan(count);
-    }
-    return true;
-  }
-
- private:
-  ssize_t ReceiveSome(std::span<std::byte> out) {
-    while (true) {
-      errno = 0;  // A peer that has closed its end sets nothing.
-      const ssize_t received = recv(socket_, out.data(), out.size(), 0);
-      if (received >= 0 || errno != EINTR) return received;
-    }
-  }
-
-  const int socket_;
-  std::vector<std::byte> buffer_;
-  size_t begin_ = 0, end_ = 0;
 };
 
 // The child's end: whoever cannot send has no parent any more and ends.
@@ -124,18 +85,28 @@ std::span<const std::byte> BytesOf(const Text& text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+uint64_t SourceBytes(const SandboxedWork& work, int64_t piece) {
+  return work.source_bytes == nullptr ? 0 : work.source_bytes(piece);
+}
+
 [[noreturn]] void RunChild(const SandboxedWork& work, const SandboxLimits& limits,
                            std::atomic<int64_t>& current) {
-  BufferedReceiver receiver(kSandboxSocket);
+  SandboxReceiver receiver;
+  receiver.Attach(kSandboxSocket);
   Sender sender;
   Request request;
-  while (receiver.Receive(std::as_writable_bytes(std::span(&request, 1)))) {
+  while (receiver.Read(std::as_writable_bytes(std::span(&request, 1))) ==
+         SandboxReceiver::Result::kOk) {
     for (int64_t piece = request.first; piece < request.end; ++piece) {
       current = piece;
+      // What is done does not wait for what may take much longer than it.
+      const uint64_t source_bytes = SourceBytes(work, piece);
+      if (source_bytes > kBufferBytes) sender.Flush();
+      AllowTimeFor(source_bytes, limits);
       std::string last_words;
       absl::Status status;
       try {
-        status = work(
+        status = work.run(
             piece,
             [&sender, piece](std::string_view text, std::span<const std::byte> payload) {
               sender.Send({.kind = Frame::kRecord, .piece = piece}, BytesOf(text), payload);
@@ -191,14 +162,13 @@ absl::Status SandboxedWorker::Start() {
   }
   close(sockets[1]);
   socket_ = sockets[0];
+  receiver_.Attach(socket_);
   if (child_ < 0) {
     const int error = errno;
     Stop(/*seems_dead=*/false);
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot start the decoding process: ", std::strerror(error)));
   }
-  const struct timeval timeout = {.tv_sec = limits_.silent_seconds, .tv_usec = 0};
-  setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   return absl::OkStatus();
 }
 
@@ -227,14 +197,18 @@ std::string SandboxedWorker::Stop(bool seems_dead) {
   return absl::StrCat("crashed (", strsignal(WTERMSIG(status)), ")");
 }
 
+void SandboxedWorker::AllowWaitingFor(int64_t piece) {
+  receiver_.AllowWaiting(kSecondsBetweenFlushes + limits_.silent_seconds +
+                         limits_.seconds_per_mib * static_cast<double>(SourceBytes(work_, piece)) /
+                             (1 << 20));
+}
+
 absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& receiver,
                                       Problem& problem) {
-  BufferedReceiver socket(socket_);
+  using Result = SandboxReceiver::Result;
   std::string text, reason;
-  const auto died = [this, &problem, &next, end] {
-    // Running into the time limit sets EAGAIN.
-    const bool silent = errno == EAGAIN || errno == EWOULDBLOCK;
-    problem.text = Stop(/*seems_dead=*/!silent);
+  const auto died = [this, &problem, &next, end](Result result) {
+    problem.text = Stop(/*seems_dead=*/result == Result::kClosed);
     problem.piece = std::clamp<int64_t>(*current_, next, end - 1);
     return absl::OkStatus();
   };
@@ -246,9 +220,13 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
     problem.piece = piece;
     return absl::OkStatus();
   };
+  AllowWaitingFor(next);
   while (next < end) {
     Frame frame;
-    if (!socket.Receive(std::as_writable_bytes(std::span(&frame, 1)))) return died();
+    if (const Result result = receiver_.Read(std::as_writable_bytes(std::span(&frame, 1)));
+        result != Result::kOk) {
+      return died(result);
+    }
     const bool is_record = frame.kind == Frame::kRecord;
     if (frame.piece != next || (!is_record && frame.kind != Frame::kDone) ||
         frame.text_bytes > kMaxTextBytes ||
@@ -256,18 +234,26 @@ absl::Status SandboxedWorker::Receive(int64_t& next, int64_t end, WorkReceiver& 
       return nonsense(std::clamp<int64_t>(*current_, next, end - 1));
     }
     text.resize(frame.text_bytes);
-    if (!socket.Receive(std::as_writable_bytes(std::span(text)))) return died();
+    if (const Result result = receiver_.Read(std::as_writable_bytes(std::span(text)));
+        result != Result::kOk) {
+      return died(result);
+    }
     if (is_record) {
       payload_.resize(frame.payload_bytes);
-      if (!socket.Receive(payload_)) return died();
+      if (const Result result = receiver_.Read(payload_); result != Result::kOk) {
+        return died(result);
+      }
       LANGEVIN_ASSIGN_OR_RETURN(const bool possible, receiver.Record(next, text, payload_));
       if (!possible) return nonsense(next);
     } else {
       reason.resize(frame.payload_bytes);
-      if (!socket.Receive(std::as_writable_bytes(std::span(reason)))) return died();
+      if (const Result result = receiver_.Read(std::as_writable_bytes(std::span(reason)));
+          result != Result::kOk) {
+        return died(result);
+      }
       reason = PrintableText(reason, kMaxTextBytes);  // It goes to logs and reports.
       LANGEVIN_RETURN_IF_ERROR(receiver.Done(next, reason, text, /*lost=*/false));
-      ++next;
+      if (++next < end) AllowWaitingFor(next);
     }
   }
   return absl::OkStatus();

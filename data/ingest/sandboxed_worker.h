@@ -21,16 +21,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "data/ingest/sandbox.h"
+#include "data/ingest/sandbox_socket.h"
 
 namespace langevin::data {
 
 // Hands a record to the parent; used in the child.
 using EmitRecord = std::function<void(std::string_view text, std::span<const std::byte> payload)>;
 
-// The work, in the child. `last_words` is a small text that goes with the piece's end. An error is
-// the reason why the piece has failed. May crash, and has no state.
-using SandboxedWork =
-    std::function<absl::Status(int64_t piece, const EmitRecord& emit, std::string& last_words)>;
+// The work, in the child.
+struct SandboxedWork {
+  // `last_words` is a small text that goes with the piece's end. An error is the reason why the
+  // piece has failed. May crash, and has no state.
+  std::function<absl::Status(int64_t piece, const EmitRecord& emit, std::string& last_words)> run;
+  // How large the sources of a piece are, which decides how long it may take. Empty: small.
+  std::function<uint64_t(int64_t piece)> source_bytes = {};
+};
 
 // In the parent. Spans are good for the time of the call.
 class WorkReceiver {
@@ -58,12 +63,16 @@ class SandboxedWorker {
   SandboxedWorker& operator=(const SandboxedWorker&) = delete;
 
   // Does the pieces from `first` to before `end`, in order. Errors are the receiver's, or that no
-  // child could be made. The work should call AllowTimeFor for each piece.
+  // child could be made.
   absl::Status Run(int64_t first, int64_t end, WorkReceiver& receiver);
 
  private:
   absl::Status Start();
+  // Ends the child, at once or, if it seems to be ending by itself, after a moment. Returns how it
+  // went, for people.
   std::string Stop(bool seems_dead);
+  // The child may keep this process waiting for as long as `piece` may take.
+  void AllowWaitingFor(int64_t piece);
   // Where a child failed, and how; none where `piece` is -1.
   struct Problem {
     int64_t piece = -1;
@@ -77,6 +86,7 @@ class SandboxedWorker {
   const SandboxLimits limits_;
   pid_t child_ = -1;
   int socket_ = -1;
+  SandboxReceiver receiver_;
   std::atomic<int64_t>* current_ = nullptr;  // The piece the child is at; shared with it.
   std::vector<std::byte> payload_;
 };

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -61,7 +62,7 @@ void ExpectAllBut(const Collector& collector, int64_t count, int64_t bad) {
 }
 
 TEST(SandboxedWorkerTest, RecordsComeInOrder) {
-  SandboxedWorker worker(Honest);
+  SandboxedWorker worker({Honest});
   Collector collector;
   ASSERT_TRUE(worker.Run(0, 20, collector).ok());
   ASSERT_TRUE(worker.Run(20, 30, collector).ok());  // The same child.
@@ -70,11 +71,11 @@ TEST(SandboxedWorkerTest, RecordsComeInOrder) {
 
 TEST(SandboxedWorkerTest, ACrashCostsItsOwnPieceWhateverWasUnderWay) {
   for (const int64_t bad : {0, 7, 19}) {
-    SandboxedWorker worker([bad](int64_t piece, const EmitRecord& emit, std::string& words) {
+    SandboxedWorker worker({[bad](int64_t piece, const EmitRecord& emit, std::string& words) {
       const absl::Status status = Honest(piece, emit, words);
       if (piece == bad) raise(SIGSEGV);
       return status;
-    });
+    }});
     Collector collector;
     ASSERT_TRUE(worker.Run(0, 20, collector).ok());
     ExpectAllBut(collector, 20, bad);
@@ -84,8 +85,7 @@ TEST(SandboxedWorkerTest, ACrashCostsItsOwnPieceWhateverWasUnderWay) {
 
 TEST(SandboxedWorkerTest, TimeAndMemoryAreLimited) {
   SandboxedWorker worker(
-      [](int64_t piece, const EmitRecord& emit, std::string& words) -> absl::Status {
-        AllowTimeFor(0, {.seconds_per_file = 0.1});
+      {[](int64_t piece, const EmitRecord& emit, std::string& words) -> absl::Status {
         if (piece == 1) {
           for (volatile bool forever = true; forever;) {
           }
@@ -95,8 +95,8 @@ TEST(SandboxedWorkerTest, TimeAndMemoryAreLimited) {
           words = large[12345];
         }
         return Honest(piece, emit, words);
-      },
-      {.memory_bytes = 256 << 20});
+      }},
+      {.memory_bytes = 256 << 20, .seconds_per_piece = 0.1});
   Collector collector;
   ASSERT_TRUE(worker.Run(0, 4, collector).ok());
   EXPECT_EQ(collector.reasons[0], "");
@@ -106,12 +106,11 @@ TEST(SandboxedWorkerTest, TimeAndMemoryAreLimited) {
 }
 
 TEST(SandboxedWorkerTest, ASilentChildIsGivenUp) {
-  SandboxedWorker worker(
-      [](int64_t piece, const EmitRecord& emit, std::string& words) {
-        if (piece == 2) pause();
-        return Honest(piece, emit, words);
-      },
-      {.silent_seconds = 1});
+  SandboxedWorker worker({[](int64_t piece, const EmitRecord& emit, std::string& words) {
+                           if (piece == 2) pause();
+                           return Honest(piece, emit, words);
+                         }},
+                         {.silent_seconds = 1});
   Collector collector;
   ASSERT_TRUE(worker.Run(0, 4, collector).ok());
   EXPECT_NE(collector.reasons[2].find("silent"), std::string::npos) << collector.reasons[2];
@@ -119,15 +118,73 @@ TEST(SandboxedWorkerTest, ASilentChildIsGivenUp) {
   EXPECT_EQ(collector.records[1], "first:0 second:1000 ");
 }
 
+// So is one that says something now and then, without an end.
+TEST(SandboxedWorkerTest, ATricklingChildIsGivenUp) {
+  SandboxedWorker worker(
+      {[](int64_t piece, const EmitRecord& emit, std::string& words) {
+        const std::vector<std::byte> payload(1 << 20);  // Too large to be held back.
+        while (piece == 2) {
+          emit("first", payload);
+          usleep(100'000);
+        }
+        return Honest(piece, emit, words);
+      }},
+      {.silent_seconds = 1});
+  Collector collector;
+  ASSERT_TRUE(worker.Run(0, 4, collector).ok());
+  EXPECT_NE(collector.reasons[2].find("silent"), std::string::npos) << collector.reasons[2];
+  EXPECT_EQ(collector.reasons[3], "");
+}
+
+// A large source may take longer, and what was done before it does not wait for it.
+TEST(SandboxedWorkerTest, TimeGoesWithTheSizeOfTheSource) {
+  SandboxedWorker worker({[](int64_t piece, const EmitRecord& emit, std::string& words) {
+                            if (piece == 2) sleep(4);
+                            return Honest(piece, emit, words);
+                          },
+                          [](int64_t piece) { return piece == 2 ? uint64_t{60} << 20 : 0; }},
+                         {.silent_seconds = 1});
+  Collector collector;
+  ASSERT_TRUE(worker.Run(0, 4, collector).ok());
+  ExpectAllBut(collector, 4, -1);
+}
+
+TEST(SandboxedWorkerTest, ReasonsArePrintable) {
+  SandboxedWorker worker({[](int64_t, const EmitRecord&, std::string&) {
+    return absl::DataLossError("is \x1b[31mred\n\xff");
+  }});
+  Collector collector;
+  ASSERT_TRUE(worker.Run(0, 1, collector).ok());
+  EXPECT_EQ(collector.reasons[0], "is ?[31mred??");
+}
+
+// Each thread has a child of its own.
+TEST(SandboxedWorkerTest, SeveralAtATime) {
+  std::vector<std::thread> threads;
+  std::vector<Collector> collectors(4);
+  for (Collector& collector : collectors) {
+    threads.emplace_back([&collector] {
+      SandboxedWorker worker({[](int64_t piece, const EmitRecord& emit, std::string& words) {
+        const absl::Status status = Honest(piece, emit, words);
+        if (piece == 9) raise(SIGSEGV);
+        return status;
+      }});
+      EXPECT_TRUE(worker.Run(0, 30, collector).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Collector& collector : collectors) ExpectAllBut(collector, 30, 9);
+}
+
 TEST(SandboxedWorkerTest, NonsenseIsNotBelieved) {
-  SandboxedWorker worker([](int64_t piece, const EmitRecord& emit, std::string& words) {
+  SandboxedWorker worker({[](int64_t piece, const EmitRecord& emit, std::string& words) {
     if (piece == 3) emit("nonsense", {});
     if (piece == 5) {  // Frames of its own making.
       const std::string junk(4096, '\xff');
       [[maybe_unused]] const ssize_t written = write(kSandboxSocket, junk.data(), junk.size());
     }
     return Honest(piece, emit, words);
-  });
+  }});
   Collector collector;
   ASSERT_TRUE(worker.Run(0, 8, collector).ok());
   EXPECT_NE(collector.reasons[3].find("nonsense"), std::string::npos) << collector.reasons[3];
@@ -140,7 +197,7 @@ TEST(SandboxedWorkerTest, NonsenseIsNotBelieved) {
 }
 
 TEST(SandboxedWorkerTest, TheReceiversErrorEndsIt) {
-  SandboxedWorker worker(Honest);
+  SandboxedWorker worker({Honest});
   Collector collector;
   collector.fail_at = 3;
   EXPECT_TRUE(absl::IsResourceExhausted(worker.Run(0, 8, collector)));
