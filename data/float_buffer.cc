@@ -1,30 +1,10 @@
 #include "data/float_buffer.h"
 
-#include <sys/mman.h>
-
-#include <algorithm>
 #include <cstdlib>
-#include <new>
+
+#include "core/base/memory.h"
 
 namespace langevin::data {
-namespace {
-
-constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
-
-float* Allocate(size_t size) {
-  const size_t bytes = (size * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
-  const bool huge = bytes >= 2 * kHugePage;
-  void* const memory = std::aligned_alloc(
-      huge ? kHugePage : kAlignment,
-      huge ? (bytes + kHugePage - 1) / kHugePage * kHugePage : std::max(bytes, kAlignment));
-  if (memory == nullptr) throw std::bad_alloc();
-  // Fewer page faults; where there are no huge pages nothing is lost.
-  if (huge) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-  return static_cast<float*>(memory);
-}
-
-}  // namespace
 
 FloatBuffer::~FloatBuffer() {
   if (data_ != nullptr) pool_->Return(data_);
@@ -43,7 +23,7 @@ FloatBuffer FloatBufferPool::Get() {
       return {shared_from_this(), data, size_};
     }
   }
-  return {shared_from_this(), Allocate(size_), size_};
+  return {shared_from_this(), static_cast<float*>(AllocateBuffer(size_ * sizeof(float))), size_};
 }
 
 void FloatBufferPool::Return(float* data) {

@@ -7,6 +7,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/philox.h"
+#include "core/model/flat_buffer.h"
 
 namespace langevin::model {
 namespace {
@@ -64,14 +65,14 @@ void ParameterStore::Allocate(configs::Precision precision, at::Device device,
   place([](const Parameter& parameter) { return !parameter.trainable; });
 
   const at::TensorOptions options = at::TensorOptions().device(device);
-  master_ = at::zeros({flat_size_}, options.dtype(at::kFloat));
-  gradient_ = at::zeros({trainable_size_}, options.dtype(at::kFloat));
+  master_ = ZeroFlatBuffer(flat_size_, options.dtype(at::kFloat));
+  gradient_ = ZeroFlatBuffer(trainable_size_, options.dtype(at::kFloat));
   frozen_ = master_.narrow(0, trainable_size_, flat_size_ - trainable_size_);
   if (precision == configs::Precision::kBf16) {
     frozen_ = frozen_.clone();
-    compute_bf16_ = at::zeros({flat_size_}, options.dtype(at::kBFloat16));
-    compute_fp32_ = at::zeros({bf16_begin_}, options.dtype(at::kFloat));
-    gradient_bf16_ = at::zeros({trainable_size_}, options.dtype(at::kBFloat16));
+    compute_bf16_ = ZeroFlatBuffer(flat_size_, options.dtype(at::kBFloat16));
+    compute_fp32_ = ZeroFlatBuffer(bf16_begin_, options.dtype(at::kFloat));
+    gradient_bf16_ = ZeroFlatBuffer(trainable_size_, options.dtype(at::kBFloat16));
   }
   for (Parameter& parameter : parameters_) {
     const bool bf16 = ComputesInBf16(parameter);

@@ -4,6 +4,7 @@
 
 #include "ATen/ATen.h"
 #include "core/base/status_macros.h"
+#include "core/model/flat_buffer.h"
 #include "core/model/state_dict.h"
 
 namespace langevin::train {
@@ -49,18 +50,20 @@ TrainState TrainState::Begin(std::unique_ptr<model::Network> network,
   TrainState state;
   if (sharding == nullptr) {
     state.weights = store.master();
-    state.optimizer = {.exp_avg = at::zeros_like(store.gradient()),
-                       .exp_avg_sq = at::zeros_like(store.gradient()),
-                       .ema = store.master().clone()};
+    const at::Tensor& gradient = store.gradient();
+    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
+                       .exp_avg_sq = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
+                       .ema = model::CloneFlatBuffer(store.master())};
   } else {
-    const at::Tensor average = sharding->TakeLocal(store.master());
+    const at::Tensor average = model::CloneFlatBuffer(sharding->TakeLocal(store.master()));
     state.weights = store.master();
     if (store.bf16_begin() < store.trainable_size()) {
-      state.weights = average.clone();
+      state.weights = model::CloneFlatBuffer(average);
       store.ReleaseMaster();
     }
-    state.optimizer = {
-        .exp_avg = at::zeros_like(average), .exp_avg_sq = at::zeros_like(average), .ema = average};
+    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(average.numel(), average.options()),
+                       .exp_avg_sq = model::ZeroFlatBuffer(average.numel(), average.options()),
+                       .ema = average};
   }
   state.network = std::move(network);
   state.sharding = std::move(sharding);

@@ -1,5 +1,9 @@
 #include "core/base/memory.h"
 
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -16,6 +20,17 @@ TEST(MemoryTest, ThePeakGrowsWithWhatIsTouchedAndStays) {
     EXPECT_GE(PeakMemoryBytes(), before + kSize / 2);
   }
   EXPECT_GE(PeakMemoryBytes(), before + kSize / 2);
+}
+
+TEST(MemoryTest, BuffersAreAlignedAndWritable) {
+  for (const size_t bytes : {size_t{0}, size_t{1}, size_t{100}, (size_t{4} << 20) - 1,
+                             size_t{4} << 20, (size_t{7} << 20) + 3}) {
+    const std::unique_ptr<void, void (*)(void*)> buffer(AllocateBuffer(bytes), std::free);
+    const auto address = reinterpret_cast<uintptr_t>(buffer.get());
+    EXPECT_EQ(address % (bytes >= size_t{4} << 20 ? 2 << 20 : 64), 0) << bytes;
+    std::memset(buffer.get(), 1, bytes);
+  }
+  EXPECT_THROW(AllocateBuffer(size_t{1} << 62), std::bad_alloc);
 }
 
 TEST(MemoryTest, BytesForPeople) {
