@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -97,9 +98,9 @@ double ValueAt(const DecodedImage& image, int64_t index) {
   return static_cast<double>(value);
 }
 
-void AddTo(ValueHistogram& histogram, double value) {
+void AddTo(ValueHistogram& histogram, double value, int64_t times) {
   const double place = (value - histogram.low) / (histogram.high - histogram.low) * kBins;
-  ++histogram.bins[static_cast<size_t>(std::clamp(place, 0., kBins - 1.))];
+  histogram.bins[static_cast<size_t>(std::clamp(place, 0., kBins - 1.))] += times;
 }
 
 class PictureMaker {
@@ -167,6 +168,29 @@ class PictureMaker {
     return picture;
   }
 
+  // Calls f(stored, how often) for the finite numbers of `image`, each once where there are few.
+  template <typename Function>
+  void ForEachNumber(const DecodedImage& image, Function f) {
+    if (image.dtype == DType::kFloat32) {
+      for (int64_t k = 0; k < image.shape.values(); ++k) {
+        const double stored = ValueAt(image, k);
+        if (std::isfinite(stored)) f(stored, 1);
+      }
+      return;
+    }
+    counts_.assign(image.dtype == DType::kUint8 ? 1 << 8 : 1 << 16, 0);
+    if (image.dtype == DType::kUint8) {
+      for (const std::byte value : image.pixels) ++counts_[std::to_integer<size_t>(value)];
+    } else {
+      const std::span values(reinterpret_cast<const uint16_t*>(image.pixels.data()),
+                             image.pixels.size() / sizeof(uint16_t));
+      for (const uint16_t value : values) ++counts_[value];
+    }
+    for (size_t value = 0; value < counts_.size(); ++value) {
+      if (counts_[value] > 0) f(static_cast<double>(value), counts_[value]);
+    }
+  }
+
   // Twice over an even sample: once for the range, once for the bins.
   absl::Status AddHistograms() {
     PreparationSummary& summary = plan_.summary;
@@ -185,22 +209,20 @@ class PictureMaker {
       for (int64_t i = 0; i < count; i += stride) {
         LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
         const bool is_kept = !summary.images[static_cast<size_t>(i)].rejected;
-        for (int64_t k = 0; k < image.shape.values(); ++k) {
-          const double stored = ValueAt(image, k);
-          if (!std::isfinite(stored)) continue;
+        ForEachNumber(image, [&](double stored, int64_t times) {
           const double physical = stored * image.physical.scale + image.physical.offset;
           const double seen = ToModel(i, image, stored);
           if (counting) {
-            AddTo(before, physical);
-            if (is_kept) AddTo(after, seen);
-            continue;
+            AddTo(before, physical, times);
+            if (is_kept) AddTo(after, seen, times);
+            return;
           }
           before.low = std::min(before.low, physical);
           before.high = std::max(before.high, physical);
-          if (!is_kept) continue;
+          if (!is_kept) return;
           after.low = std::min(after.low, seen);
           after.high = std::max(after.high, seen);
-        }
+        });
         summary.histogram_images += counting ? 1 : 0;
       }
     }
@@ -212,6 +234,7 @@ class PictureMaker {
   SpooledPixels& pixels_;
   Plan& plan_;
   PixelsAndMask payload_;
+  std::vector<int64_t> counts_;  // Of stored numbers.
 };
 
 }  // namespace

@@ -27,8 +27,13 @@ struct Kind {
 class Planner {
  public:
   Planner(const Sources& sources, const configs::PrepareConfig& config,
-          std::vector<ImageRecord> images, const std::vector<ItemResult>& items, bool is_appended)
-      : sources_(sources), config_(config), items_(items), is_appended_(is_appended) {
+          std::vector<ImageRecord> images, const std::vector<ItemResult>& items, bool is_appended,
+          int threads)
+      : sources_(sources),
+        config_(config),
+        items_(items),
+        is_appended_(is_appended),
+        threads_(threads) {
     plan_.summary.sources = sources;
     plan_.summary.images = std::move(images);
   }
@@ -87,7 +92,7 @@ class Planner {
                         .modality = image.medical != nullptr ? image.medical->modality : "",
                         .label = image.label});
     }
-    plan_.summary.findings = Judge(judged, config_.quality);
+    plan_.summary.findings = Judge(judged, config_.quality, threads_);
     for (const Finding& finding : plan_.summary.findings) {
       ImageRecord& image = images()[static_cast<size_t>(finding.image)];
       if (!finding.rejected || image.rejected) continue;
@@ -260,6 +265,7 @@ class Planner {
   const configs::PrepareConfig& config_;
   const std::vector<ItemResult>& items_;
   const bool is_appended_;
+  const int threads_;
   Plan plan_;
 };
 
@@ -273,8 +279,8 @@ StoredFormat FormatOf(const ImageRecord& image) {
 
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
                               std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
-                              bool is_appended) {
-  return Planner(sources, config, std::move(images), items, is_appended).Run();
+                              bool is_appended, int threads) {
+  return Planner(sources, config, std::move(images), items, is_appended, threads).Run();
 }
 
 }  // namespace langevin::data

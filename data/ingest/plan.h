@@ -37,9 +37,10 @@ StoredFormat FormatOf(const ImageRecord& image);
 
 // Takes the records. DataLoss: no image can be read, they differ in what all must share, an IDX
 // file is damaged. InvalidArgument: a split would be empty that the config asks for.
+// `threads` changes nothing of the plan.
 absl::StatusOr<Plan> MakePlan(const Sources& sources, const configs::PrepareConfig& config,
                               std::vector<ImageRecord> images, const std::vector<ItemResult>& items,
-                              bool is_appended);
+                              bool is_appended, int threads);
 
 }  // namespace langevin::data
 

@@ -134,7 +134,7 @@ class PrepareJob {
     }
     LANGEVIN_ASSIGN_OR_RETURN(
         Plan plan, MakePlan(sources_, options_.config, std::move(analysed.images), analysed.items,
-                            parent_ != nullptr));
+                            parent_ != nullptr, std::max(1, options_.workers)));
     if (parent_ != nullptr) {
       LANGEVIN_RETURN_IF_ERROR(AppendTo(*parent_, plan));
       plan.summary.notes.push_back(

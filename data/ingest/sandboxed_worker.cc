@@ -179,10 +179,9 @@ std::string SandboxedWorker::Stop(bool seems_dead) {
   // A dying process closes its socket a little before it can be waited for.
   int status = 0;
   pid_t ended = 0;
-  for (int attempt = 0; attempt < 2000 && ended == 0; ++attempt) {
+  for (int attempt = 0; seems_dead && attempt < 2000 && ended == 0; ++attempt) {
     ended = waitpid(child_, &status, WNOHANG);
-    if (ended != 0 || !seems_dead) break;
-    usleep(1000);
+    if (ended == 0) usleep(1000);
   }
   const bool by_itself = ended == child_;
   if (!by_itself) {

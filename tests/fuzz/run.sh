@@ -58,7 +58,8 @@ for target in $targets; do
     [ $crashed = no ] && break
     # Whose code was it in? The first frame that is neither a sanitizer's nor the C library's.
     frame=$(grep -E '^ *#[0-9]+ ' "$log" | grep -vE \
-      'libc\.so|libstdc|sanitizer|asan|interceptor|libfuzzer|fuzzer::|in (raise|abort|__GI_|memcpy|memmove|__memcpy)' | head -1 || true)
+      'libc\.so|libstdc|sanitizer|asan|interceptor|libfuzzer|fuzzer::| in (raise|abort|malloc|calloc|realloc|free|operator new|operator delete|__GI_|memcpy|memmove|memset|__memcpy)' |
+      head -1 || true)
     if [[ "$frame" == *libhdf5* || "$frame" == *libtiff* || "$frame" == *libjpeg* ||
       "$frame" == *libdeflate* || "$frame" == *libz.so* || "$frame" == *libgdcm* ||
       "$frame" == *libopenjp2* || "$frame" == *libcharls* ]]; then
@@ -66,7 +67,7 @@ for target in $targets; do
     else
       own=1
       status=1
-      grep -E 'ERROR|runtime error|SUMMARY|^ *#[0-9]+ ' "$log" | head -20
+      grep -E 'ERROR|runtime error|SUMMARY|^ *#[0-9]+ ' "$log" | head -20 || true
     fi
   done
   coverage=$(grep -oE 'cov: [0-9]+' "$build/$target.log" | tail -1 || true)

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
+#include <tuple>
 #include <vector>
 
 namespace langevin::data {
@@ -35,7 +37,7 @@ struct Taps {
   std::vector<float> weights;
 };
 
-Taps MakeTaps(int64_t input, int64_t output, ResizeFilter filter) {
+Taps ComputeTaps(int64_t input, int64_t output, ResizeFilter filter) {
   const double scale = static_cast<double>(input) / static_cast<double>(output);
   const double stretch = std::max(scale, 1.0);
   const double support = SupportOf(filter) * stretch;
@@ -56,6 +58,17 @@ Taps MakeTaps(int64_t input, int64_t output, ResizeFilter filter) {
     taps.places.push_back({first, begin, taps.weights.size()});
   }
   return taps;
+}
+
+// Images of one size come many at a time, and Lanczos' sines take as long as a small image.
+const Taps& TapsFor(int64_t input, int64_t output, ResizeFilter filter) {
+  using Key = std::tuple<int64_t, int64_t, ResizeFilter>;
+  constexpr size_t kMost = 64;
+  thread_local std::map<Key, Taps> known;
+  const Key key(input, output, filter);
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  if (known.size() >= kMost) known.clear();
+  return known.emplace(key, ComputeTaps(input, output, filter)).first->second;
 }
 
 // sums += weight * row, for each type that pixels have: functions of their own, since clones for
@@ -92,46 +105,39 @@ std::vector<float> ResizeRows(const T* pixels, int64_t stride, int64_t row_value
   return result;
 }
 
-template <int kChannels>
-void ResizeColumns(const float* row, const Taps& taps, int64_t channels, float* out) {
-  const int64_t count = kChannels > 0 ? kChannels : channels;
-  for (const Taps::Place& place : taps.places) {
-    for (int64_t c = 0; c < count; ++c) {
-      const float* value = row + place.first * count + c;
-      float sum = 0;
-      for (size_t k = place.weights_begin; k < place.weights_end; ++k, value += count) {
-        sum += taps.weights[k] * *value;
+// (rows, columns, channels) to (columns, rows, channels).
+std::vector<float> Transposed(const std::vector<float>& values, int64_t rows, int64_t columns,
+                              int64_t channels) {
+  std::vector<float> result(values.size());
+  // By blocks that both sides have in the cache.
+  constexpr int64_t kBlock = 16;
+  for (int64_t top = 0; top < rows; top += kBlock) {
+    for (int64_t left = 0; left < columns; left += kBlock) {
+      for (int64_t y = top; y < std::min(rows, top + kBlock); ++y) {
+        for (int64_t x = left; x < std::min(columns, left + kBlock); ++x) {
+          const float* const from = values.data() + (y * columns + x) * channels;
+          float* const to = result.data() + (x * rows + y) * channels;
+          for (int64_t c = 0; c < channels; ++c) to[c] = from[c];
+        }
       }
-      *out++ = sum;
     }
   }
+  return result;
 }
 
-// From the box of an interleaved image to (height, width, channels) floats.
+// From the box of an interleaved image to (height, width, channels) floats. Both ways are sums of
+// rows, which are long and contiguous.
 template <typename T>
 std::vector<float> ResizePlane(const T* pixels, int64_t image_width, int64_t channels,
                                const PixelBox& box, const Taps& vertical, const Taps& horizontal) {
   const int64_t stride = image_width * channels;
-  const int64_t row_values = box.width * channels;
-  const std::vector<float> rows =
-      ResizeRows(pixels + box.top * stride + box.left * channels, stride, row_values, vertical);
-  const int64_t out_values = static_cast<int64_t>(horizontal.places.size()) * channels;
-  std::vector<float> result(vertical.places.size() * static_cast<size_t>(out_values));
-  for (size_t y = 0; y < vertical.places.size(); ++y) {
-    const float* const row = rows.data() + static_cast<int64_t>(y) * row_values;
-    float* const out = result.data() + static_cast<int64_t>(y) * out_values;
-    switch (channels) {
-      case 1:
-        ResizeColumns<1>(row, horizontal, channels, out);
-        break;
-      case 3:
-        ResizeColumns<3>(row, horizontal, channels, out);
-        break;
-      default:
-        ResizeColumns<0>(row, horizontal, channels, out);
-    }
-  }
-  return result;
+  const int64_t height = static_cast<int64_t>(vertical.places.size());
+  const int64_t width = static_cast<int64_t>(horizontal.places.size());
+  std::vector<float> values = ResizeRows(pixels + box.top * stride + box.left * channels, stride,
+                                         box.width * channels, vertical);
+  values = Transposed(values, height, box.width, channels);
+  values = ResizeRows(values.data(), height * channels, height * channels, horizontal);
+  return Transposed(values, width, height, channels);
 }
 
 template <typename T>
@@ -169,8 +175,8 @@ void ResizeTo(const DecodedImage& image, const PixelBox& box, ResizeFilter filte
               DecodedImage& result) {
   const T* const pixels = reinterpret_cast<const T*>(image.pixels.data());
   const int64_t channels = image.shape.channels;
-  const Taps vertical = MakeTaps(box.height, result.shape.height, filter);
-  const Taps horizontal = MakeTaps(box.width, result.shape.width, filter);
+  const Taps vertical = TapsFor(box.height, result.shape.height, filter);
+  const Taps horizontal = TapsFor(box.width, result.shape.width, filter);
   const float largest = static_cast<float>(std::ldexp(1, image.bits) - 1);
   const std::vector<uint8_t> valid = ValidPixels(image, pixels);
   if (valid.empty()) {

@@ -16,12 +16,64 @@ const std::array<double, Measures::kFeatures> kFeatureFloors = {
     0.005, 0.005, 0.005, 0.005, 0.05, 0.1,  0.03, 0.01,
     0.03,  0.03,  0.02,  0.01,  0.01, 0.05, 0.01, 0.01};
 
+namespace {
+
+constexpr size_t kBins = 256;
+
+// Values put into equal parts of their range, in order of the parts, so that looking for the value
+// at a rank means looking through one part.
+class BinnedValues {
+ public:
+  BinnedValues(const std::vector<float>& values, float low, float high) : values_(values.size()) {
+    const double scale = high > low ? 255.999 / (static_cast<double>(high) - low) : 0;
+    std::vector<uint8_t> bins(values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      bins[i] = static_cast<uint8_t>((values[i] - static_cast<double>(low)) * scale);
+    }
+    for (const uint8_t bin : bins) ++begin_[bin + size_t{1}];
+    for (size_t bin = 0; bin < kBins; ++bin) begin_[bin + 1] += begin_[bin];
+    std::array<size_t, kBins> next;
+    std::copy_n(begin_.begin(), kBins, next.begin());
+    for (size_t i = 0; i < values.size(); ++i) values_[next[bins[i]]++] = values[i];
+  }
+
+  double Entropy() const {
+    double entropy = 0;
+    for (size_t bin = 0; bin < kBins; ++bin) {
+      if (begin_[bin + 1] == begin_[bin]) continue;
+      const double share =
+          static_cast<double>(begin_[bin + 1] - begin_[bin]) / static_cast<double>(values_.size());
+      entropy -= share * std::log2(share);
+    }
+    return entropy;
+  }
+
+  double AtShare(double share) {
+    const auto rank =
+        static_cast<size_t>(std::llround(share * (static_cast<double>(values_.size()) - 1)));
+    const auto above = std::upper_bound(begin_.begin(), begin_.end(), rank);
+    const auto at = [this](size_t i) { return values_.begin() + static_cast<std::ptrdiff_t>(i); };
+    std::nth_element(at(*(above - 1)), at(rank), at(*above));
+    return values_[rank];
+  }
+
+ private:
+  std::vector<float> values_;
+  std::array<size_t, kBins + 1> begin_ = {};  // Of each part; behind them the end.
+};
+
+}  // namespace
+
 GrayLevels LevelsOf(const GrayImage& image) {
   GrayLevels levels;
   std::vector<float> values;
-  values.reserve(static_cast<size_t>(image.valid_count));
-  for (size_t i = 0; i < image.values.size(); ++i) {
-    if (image.valid[i] != 0) values.push_back(image.values[i]);
+  if (image.valid_count == static_cast<int64_t>(image.values.size())) {
+    values = image.values;
+  } else {
+    values.reserve(static_cast<size_t>(image.valid_count));
+    for (size_t i = 0; i < image.values.size(); ++i) {
+      if (image.valid[i] != 0) values.push_back(image.values[i]);
+    }
   }
   if (values.empty()) return levels;
   const double count = static_cast<double>(values.size());
@@ -35,31 +87,12 @@ GrayLevels LevelsOf(const GrayImage& image) {
   levels.minimum = *low;
   levels.maximum = *high;
 
-  if (levels.maximum > levels.minimum) {
-    std::array<int64_t, 256> bins = {};
-    const double scale = 255.999 / (levels.maximum - levels.minimum);
-    for (const float value : values) {
-      ++bins[static_cast<size_t>((value - levels.minimum) * scale)];
-    }
-    for (const int64_t bin : bins) {
-      if (bin == 0) continue;
-      const double share = static_cast<double>(bin) / count;
-      levels.entropy -= share * std::log2(share);
-    }
-  }
-  // The places rise, so each search needs to look only above the last.
-  auto begin = values.begin();
-  const auto at_share = [&](double share) -> double {
-    const auto place =
-        values.begin() + static_cast<std::ptrdiff_t>(std::llround(share * (count - 1)));
-    std::nth_element(begin, place, values.end());
-    begin = place;
-    return *place;
-  };
-  levels.percentile_5 = at_share(0.05);
-  levels.median = at_share(0.5);
-  levels.percentile_95 = at_share(0.95);
-  levels.percentile_99 = at_share(0.99);
+  BinnedValues binned(values, *low, *high);
+  levels.entropy = levels.maximum > levels.minimum ? binned.Entropy() : 0;
+  levels.percentile_5 = binned.AtShare(0.05);
+  levels.median = binned.AtShare(0.5);
+  levels.percentile_95 = binned.AtShare(0.95);
+  levels.percentile_99 = binned.AtShare(0.99);
   return levels;
 }
 
@@ -103,25 +136,38 @@ struct Extent {
 Extent ExtentOf(const GrayImage& image, float background, double range) {
   double mass = 0, y1 = 0, y2 = 0, x1 = 0, x2 = 0;
   int64_t top = image.height, bottom = -1, left = image.width, right = -1;
+  const double threshold = 0.05 * range;
   for (int64_t y = 0; y < image.height; ++y) {
+    double row = 0, row_x1 = 0, row_x2 = 0;  // In pixels.
+    int64_t first = image.width, last = -1;
     for (int64_t x = 0; x < image.width; ++x) {
       if (image.valid[static_cast<size_t>(y * image.width + x)] == 0) continue;
       const double weight = std::abs(image.At(y, x) - background);
-      if (weight > 0.05 * range) {
-        top = std::min(top, y);
-        bottom = std::max(bottom, y);
-        left = std::min(left, x);
-        right = std::max(right, x);
+      if (weight > threshold) {
+        first = std::min(first, x);
+        last = x;
       }
-      const double down = static_cast<double>(y) / static_cast<double>(image.height);
-      const double across = static_cast<double>(x) / static_cast<double>(image.width);
-      mass += weight;
-      y1 += weight * down;
-      y2 += weight * down * down;
-      x1 += weight * across;
-      x2 += weight * across * across;
+      const double place = static_cast<double>(x);
+      row += weight;
+      row_x1 += weight * place;
+      row_x2 += weight * place * place;
     }
+    if (last >= 0) {
+      top = std::min(top, y);
+      bottom = y;
+      left = std::min(left, first);
+      right = std::max(right, last);
+    }
+    const double down = static_cast<double>(y) / static_cast<double>(image.height);
+    mass += row;
+    y1 += row * down;
+    y2 += row * down * down;
+    x1 += row_x1;
+    x2 += row_x2;
   }
+  const double width = static_cast<double>(image.width);
+  x1 /= width;
+  x2 /= width * width;
   if (mass <= 0) return {};
   const auto deviation = [mass](double first, double squares) {
     const double mean = first / mass;

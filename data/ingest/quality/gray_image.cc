@@ -1,6 +1,7 @@
 #include "data/ingest/quality/gray_image.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -20,6 +21,34 @@ BrightnessRange RangeOf(const DecodedImage& image) {
   return {.black = low, .white = high > low ? high : low + 1, .is_known = false};
 }
 
+namespace {
+
+// sums[i] += each channel's brightness times its weight.
+template <typename T>
+void AddChannels(const T* numbers, int64_t channels, const BrightnessRange& range,
+                 std::vector<float>& sums) {
+  constexpr std::array kLuma = {0.299f, 0.587f, 0.114f};
+  const float each = 1.0f / static_cast<float>(channels);
+  const double scale = 1 / (range.white - range.black);
+  const auto brightness = [&](T number) {
+    return static_cast<float>((static_cast<double>(number) - range.black) * scale);
+  };
+  if (channels == 1) {
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] = brightness(numbers[i]);
+  } else if (channels == 3) {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      sums[i] = kLuma[0] * brightness(numbers[3 * i]) + kLuma[1] * brightness(numbers[3 * i + 1]) +
+                kLuma[2] * brightness(numbers[3 * i + 2]);
+    }
+  } else {
+    for (float& sum : sums) {
+      for (int64_t c = 0; c < channels; ++c) sum += each * brightness(*numbers++);
+    }
+  }
+}
+
+}  // namespace
+
 GrayImage ToGray(const DecodedImage& image, const BrightnessRange& range) {
   const int64_t channels = image.shape.channels;
   const size_t pixels = static_cast<size_t>(image.shape.height * image.shape.width);
@@ -29,19 +58,19 @@ GrayImage ToGray(const DecodedImage& image, const BrightnessRange& range) {
                     .valid = image.mask};
   if (gray.valid.empty()) gray.valid.assign(pixels, 1);
 
-  constexpr float kLuma[] = {0.299f, 0.587f, 0.114f};
-  const float each = 1.0f / static_cast<float>(channels);
-  const double scale = 1 / (range.white - range.black);
-  size_t pixel = 0;
-  int64_t channel = 0;
-  VisitNumbers(image, [&](int64_t, double number) {
-    const float weight = channels == 3 ? kLuma[channel] : each;
-    gray.values[pixel] += weight * static_cast<float>((number - range.black) * scale);
-    if (++channel == channels) {
-      channel = 0;
-      ++pixel;
-    }
-  });
+  switch (image.dtype) {
+    case DType::kUint8:
+      AddChannels(reinterpret_cast<const uint8_t*>(image.pixels.data()), channels, range,
+                  gray.values);
+      break;
+    case DType::kUint16:
+      AddChannels(reinterpret_cast<const uint16_t*>(image.pixels.data()), channels, range,
+                  gray.values);
+      break;
+    default:
+      AddChannels(reinterpret_cast<const float*>(image.pixels.data()), channels, range,
+                  gray.values);
+  }
 
   double sum = 0;
   for (size_t i = 0; i < pixels; ++i) {

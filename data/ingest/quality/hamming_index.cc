@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace langevin::data {
 namespace {
@@ -33,7 +34,7 @@ HammingIndex::HammingIndex(int radius) : radius_(radius) {
   }
 }
 
-std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash) const {
+std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash, int64_t before) const {
   std::vector<Match> matches;
   int64_t steps = 0;
   for (size_t flip = 0; flip < flips_.size(); ++flip) {
@@ -41,7 +42,13 @@ std::vector<HammingIndex::Match> HammingIndex::Find(uint64_t hash) const {
       if (flip >= flip_counts_[table]) continue;
       const std::vector<Entry>& entries =
           tables_[table][PartOf(hash, table, kTableBits) ^ flips_[flip]];
-      for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      auto end = entries.end();
+      if (!entries.empty() && entries.back().index >= before) {
+        end = std::lower_bound(entries.begin(), end, before, [](const Entry& entry, int64_t index) {
+          return entry.index < index;
+        });
+      }
+      for (auto entry = std::make_reverse_iterator(end); entry != entries.rend(); ++entry) {
         if (++steps > kMostSteps) break;
         const uint64_t difference = entry->hash ^ hash;
         const int distance = std::popcount(difference);

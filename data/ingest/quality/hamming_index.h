@@ -9,13 +9,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace langevin::data {
 
 inline constexpr int kMaxNearDuplicateRadius = 15;
 
-// Hashes by their quarters. One thread at a time.
+// Hashes by their parts.
 class HammingIndex {
  public:
   // `radius` from 0 to kMaxNearDuplicateRadius.
@@ -26,10 +27,12 @@ class HammingIndex {
     int64_t index = 0;
     friend auto operator<=>(const Match&, const Match&) = default;
   };
-  // Those added so far within the radius of `hash`, nearest first, then in order of their index;
-  // at most kMostMatches of them. Looks at no more than kMostSteps entries: where very many hashes
-  // are nearly equal (a film of one scene), the latest of each table count.
-  std::vector<Match> Find(uint64_t hash) const;
+  // Those with an index below `before` within the radius of `hash`, nearest first, then in order of
+  // their index; at most kMostMatches of them. Looks at no more than kMostSteps entries: where very
+  // many hashes are nearly equal (a film of one scene), the latest of each table count. Any thread
+  // while none adds.
+  std::vector<Match> Find(uint64_t hash,
+                          int64_t before = std::numeric_limits<int64_t>::max()) const;
 
   // Indices are added in ascending order.
   void Add(uint64_t hash, int64_t index);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "core/base/parallel_for.h"
 #include "data/ingest/quality/hamming_index.h"
 #include "data/ingest/quality/likeness.h"
 #include "data/ingest/quality/outliers.h"
@@ -30,8 +31,8 @@ using Kind = Finding::Kind;
 
 class Judgement {
  public:
-  Judgement(std::span<const JudgedImage> images, const configs::QualityConfig& config)
-      : images_(images), config_(config), asked_(BoundsOf(config)) {}
+  Judgement(std::span<const JudgedImage> images, const configs::QualityConfig& config, int threads)
+      : images_(images), config_(config), threads_(threads), asked_(BoundsOf(config)) {}
 
   std::vector<Finding> Run() {
     for (size_t i = 0; i < images_.size(); ++i) JudgeAlone(i);
@@ -115,40 +116,100 @@ class Judgement {
     }
   }
 
+  // What an image's candidates for near duplicates are, and what was found of them so far.
+  struct Candidates {
+    enum Verdict : uint8_t { kUnknown, kAlike, kDifferent };
+    std::vector<HammingIndex::Match> matches;
+    std::vector<Verdict> verdicts;
+  };
+
+  bool HasLookOfItsOwn(size_t i) const {
+    const Measures& measures = images_[i].measures;
+    return !measures.constant && measures.perceptual_spread >= kLeastSpread &&
+           !(i < is_repeated_.size() && is_repeated_[i]);
+  }
+  bool IsExactLeak(size_t i) const { return i < leak_of_.size() && leak_of_[i]; }
+  bool AreAcross(size_t i, const HammingIndex::Match& match) const {
+    return images_[static_cast<size_t>(match.index)].split != images_[i].split;
+  }
+
+  bool AreAlike(size_t i, const HammingIndex::Match& match) const {
+    const JudgedImage& other = images_[static_cast<size_t>(match.index)];
+    const double bound = kMostUnlike - kUnlikeOfOneBit * match.distance;
+    return Unlikeness(images_[i].measures.descriptor, other.measures.descriptor, bound) <= bound;
+  }
+
+  // Compares as far as will be needed if none of the candidates goes itself.
+  Candidates CompareAhead(size_t i, const HammingIndex& index) const {
+    Candidates result;
+    result.matches = index.Find(images_[i].measures.perceptual_hash, static_cast<int64_t>(i));
+    result.verdicts.resize(result.matches.size(), Candidates::kUnknown);
+    bool is_duplicate = false, is_leak = IsExactLeak(i);
+    for (size_t m = 0; m < result.matches.size() && !(is_duplicate && is_leak); ++m) {
+      const bool across = AreAcross(i, result.matches[m]);
+      if (is_duplicate && (is_leak || !across)) continue;
+      const bool alike = AreAlike(i, result.matches[m]);
+      result.verdicts[m] = alike ? Candidates::kAlike : Candidates::kDifferent;
+      is_duplicate = is_duplicate || alike;
+      is_leak = is_leak || (alike && across);
+    }
+    return result;
+  }
+
   // The first of images that are alike stays. One that is like only such as go themselves stays,
   // too: what it was like is no longer there.
+  void Decide(size_t i, const Candidates& candidates, bool rejects, std::vector<bool>& goes) {
+    bool is_leak = IsExactLeak(i);
+    for (size_t m = 0; m < candidates.matches.size(); ++m) {
+      const HammingIndex::Match& match = candidates.matches[m];
+      const bool across = AreAcross(i, match);
+      const bool may_be_duplicate = !goes[i] && !goes[static_cast<size_t>(match.index)];
+      if (!may_be_duplicate && (is_leak || !across)) continue;
+      const Candidates::Verdict verdict = candidates.verdicts[m];
+      const bool alike =
+          verdict == Candidates::kUnknown ? AreAlike(i, match) : verdict == Candidates::kAlike;
+      if (!alike) continue;
+      if (may_be_duplicate) {
+        goes[i] = true;
+        Add(Kind::kNearDuplicate, i, match.distance, rejects, match.index);
+      }
+      if (across && !is_leak) {
+        is_leak = true;
+        Add(Kind::kLeak, i, match.distance, false, match.index);
+      }
+      if (goes[i] && is_leak) break;
+    }
+  }
+
+  // Comparing takes long and is done on several threads, some thousand images ahead of the
+  // verdicts, which depend on those before them.
   void FindNearDuplicates() {
+    constexpr size_t kAhead = 8192;
     const std::optional<int> radius_of_profile =
         images_.empty() ? std::nullopt : Suspicious(0).near_duplicate_radius;
     const std::optional<int> radius =
         asked_.near_duplicate_radius.has_value() ? asked_.near_duplicate_radius : radius_of_profile;
     if (!radius.has_value()) return;
+    const bool rejects = asked_.near_duplicate_radius.has_value() || config_.apply_profile;
     HammingIndex index(std::clamp(*radius, 0, kMaxNearDuplicateRadius));
-    std::vector<bool> goes(images_.size());
     for (size_t i = 0; i < images_.size(); ++i) {
-      const Measures& measures = images_[i].measures;
-      if (measures.constant || measures.perceptual_spread < kLeastSpread) continue;
-      if (i < is_repeated_.size() && is_repeated_[i]) continue;
-      bool is_leak = i < leak_of_.size() && leak_of_[i];
-      for (const HammingIndex::Match& match : index.Find(measures.perceptual_hash)) {
-        const JudgedImage& other = images_[static_cast<size_t>(match.index)];
-        const bool across = other.split != images_[i].split;
-        const bool may_be_duplicate = !goes[i] && !goes[static_cast<size_t>(match.index)];
-        if (!may_be_duplicate && (is_leak || !across)) continue;
-        const double bound = kMostUnlike - kUnlikeOfOneBit * match.distance;
-        if (Unlikeness(measures.descriptor, other.measures.descriptor, bound) > bound) continue;
-        if (may_be_duplicate) {
-          goes[i] = true;
-          Add(Kind::kNearDuplicate, i, match.distance,
-              asked_.near_duplicate_radius.has_value() || config_.apply_profile, match.index);
-        }
-        if (across && !is_leak) {
-          is_leak = true;
-          Add(Kind::kLeak, i, match.distance, false, match.index);
-        }
-        if (goes[i] && is_leak) break;
+      if (HasLookOfItsOwn(i)) {
+        index.Add(images_[i].measures.perceptual_hash, static_cast<int64_t>(i));
       }
-      index.Add(measures.perceptual_hash, static_cast<int64_t>(i));
+    }
+    std::vector<bool> goes(images_.size());
+    std::vector<Candidates> candidates;
+    for (size_t first = 0; first < images_.size(); first += kAhead) {
+      const size_t count = std::min(kAhead, images_.size() - first);
+      candidates.assign(count, {});
+      ParallelFor(static_cast<int64_t>(count), threads_, /*grain=*/64,
+                  [&](int64_t begin, int64_t end) {
+                    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) {
+                      if (HasLookOfItsOwn(first + k))
+                        candidates[k] = CompareAhead(first + k, index);
+                    }
+                  });
+      for (size_t k = 0; k < count; ++k) Decide(first + k, candidates[k], rejects, goes);
     }
   }
 
@@ -182,7 +243,7 @@ class Judgement {
 
   void FindOutliers() {
     if (config_.profile == configs::QualityProfile::kNone && !asked_.outlier.has_value()) return;
-    const std::vector<OutlierScore> scores = ScoreOutliers(images_);
+    const std::vector<OutlierScore> scores = ScoreOutliers(images_, threads_);
     for (size_t i = 0; i < images_.size(); ++i) {
       Compare(Kind::kOutlier, i, scores[i].score, asked_.outlier, Suspicious(i).outlier);
     }
@@ -190,6 +251,7 @@ class Judgement {
 
   const std::span<const JudgedImage> images_;
   const configs::QualityConfig& config_;
+  const int threads_;
   const QualityBounds asked_;
   std::vector<bool> is_repeated_;  // Equal to an earlier one.
   std::vector<bool> leak_of_;
@@ -199,8 +261,8 @@ class Judgement {
 }  // namespace
 
 std::vector<Finding> Judge(std::span<const JudgedImage> images,
-                           const configs::QualityConfig& config) {
-  return Judgement(images, config).Run();
+                           const configs::QualityConfig& config, int threads) {
+  return Judgement(images, config, threads).Run();
 }
 
 std::string ReasonOf(const Finding& finding) {

@@ -48,9 +48,10 @@ struct Finding {
   bool rejected = false;  // A bound was set for it; false: reported only.
 };
 
-// Sorted by image, at most one of each kind an image.
+// Sorted by image, at most one of each kind an image. Works on `threads`, whose number changes
+// nothing.
 std::vector<Finding> Judge(std::span<const JudgedImage> images,
-                           const configs::QualityConfig& config);
+                           const configs::QualityConfig& config, int threads = 1);
 
 // "near duplicate of (...)" without the other's name, "too dark": a reason for rejected.csv.
 std::string ReasonOf(const Finding& finding);

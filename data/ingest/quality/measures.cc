@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "data/ingest/quality/features.h"
 #include "data/ingest/quality/gray_image.h"
@@ -25,39 +26,91 @@ std::array<uint64_t, 2> ExactHash(const DecodedImage& image) {
   return {hash.high64, hash.low64};
 }
 
-// What is counted of every stored number inside the mask.
-void MeasureNumbers(const DecodedImage& image, Measures& measures) {
+// What is counted of the stored numbers inside the mask.
+struct Counted {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  double shift = 0, sum = 0, squares = 0;  // Of the numbers less `shift`.
+  int64_t finite = 0, masked_out = 0, bad_pixels = 0, saturated = 0;
+};
+
+// Of integers without a mask, which are all finite: in integers, that is exactly.
+template <typename T>
+Counted CountIntegers(std::span<const T> numbers, int32_t bits) {
+  const T largest = static_cast<T>((uint32_t{1} << bits) - 1);
+  T low = std::numeric_limits<T>::max(), high = 0;
+  uint64_t sum = 0, squares = 0;
+  int64_t saturated = 0;
+  for (const T number : numbers) {
+    low = std::min(low, number);
+    high = std::max(high, number);
+    sum += number;
+    squares += uint64_t{number} * number;
+    saturated += number >= largest;
+  }
+  Counted counted = {.finite = static_cast<int64_t>(numbers.size()), .saturated = saturated};
+  if (numbers.empty()) return counted;
+  counted.low = low;
+  counted.high = high;
+  counted.sum = static_cast<double>(sum);
+  counted.squares = static_cast<double>(squares);
+  return counted;
+}
+
+Counted CountAny(const DecodedImage& image) {
   const int64_t channels = image.shape.channels;
-  const int64_t pixels = image.shape.height * image.shape.width;
   const double largest = std::ldexp(1, image.bits) - 1;
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  double sum = 0, squares = 0, shift = 0;
-  int64_t finite = 0, masked_out = 0, bad_pixels = 0, at_largest = 0, at_highest = 0;
+  Counted counted;
+  int64_t at_largest = 0, at_highest = 0;
   bool is_bad = false;
   int64_t channel = 0;
   size_t pixel = 0;
   VisitNumbers(image, [&](int64_t, double value) {
     const bool in_mask = image.mask.empty() || image.mask[pixel] != 0;
     if (in_mask && std::isfinite(value)) {
-      if (finite == 0) shift = value;  // Keeps the squares small where the mean is large.
-      sum += value - shift;
-      squares += (value - shift) * (value - shift);
-      if (value > high) at_highest = 0;
-      low = std::min(low, value);
-      high = std::max(high, value);
-      at_highest += value == high;
+      if (counted.finite == 0) counted.shift = value;  // Keeps squares small where means are large.
+      counted.sum += value - counted.shift;
+      counted.squares += (value - counted.shift) * (value - counted.shift);
+      if (value > counted.high) at_highest = 0;
+      counted.low = std::min(counted.low, value);
+      counted.high = std::max(counted.high, value);
+      at_highest += value == counted.high;
       at_largest += value >= largest;
-      ++finite;
+      ++counted.finite;
     }
     is_bad = is_bad || !std::isfinite(value);
     if (++channel == channels) {
       channel = 0;
-      masked_out += !in_mask;
-      bad_pixels += in_mask && is_bad;
+      counted.masked_out += !in_mask;
+      counted.bad_pixels += in_mask && is_bad;
       is_bad = false;
       ++pixel;
     }
   });
+  // One number at the maximum is no plateau.
+  counted.saturated =
+      image.dtype != DType::kFloat32 ? at_largest : (at_highest > channels ? at_highest : 0);
+  return counted;
+}
+
+Counted Count(const DecodedImage& image) {
+  if (image.mask.empty() && image.dtype == DType::kUint8) {
+    return CountIntegers(
+        std::span(reinterpret_cast<const uint8_t*>(image.pixels.data()), image.pixels.size()),
+        image.bits);
+  }
+  if (image.mask.empty() && image.dtype == DType::kUint16) {
+    return CountIntegers(
+        std::span(reinterpret_cast<const uint16_t*>(image.pixels.data()), image.pixels.size() / 2),
+        image.bits);
+  }
+  return CountAny(image);
+}
+
+void MeasureNumbers(const DecodedImage& image, Measures& measures) {
+  const int64_t pixels = image.shape.height * image.shape.width;
+  const auto [low, high, shift, sum, squares, finite, masked_out, bad_pixels, saturated] =
+      Count(image);
   const int64_t in_mask = pixels - masked_out;
   if (pixels > 0) {
     measures.padding =
@@ -78,9 +131,6 @@ void MeasureNumbers(const DecodedImage& image, Measures& measures) {
   measures.mean = static_cast<float>((mean + shift) * scale + offset);
   measures.standard_deviation =
       static_cast<float>(std::abs(scale) * std::sqrt(std::max(0.0, squares / count - mean * mean)));
-  // One number at the maximum is no plateau.
-  const int64_t saturated =
-      image.dtype != DType::kFloat32 ? at_largest : (at_highest > channels ? at_highest : 0);
   measures.saturated = static_cast<float>(static_cast<double>(saturated) / count);
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/base/parallel_for.h"
 #include "data/ingest/quality/features.h"
 
 namespace langevin::data {
@@ -51,50 +52,76 @@ Standardised Standardise(std::span<const JudgedImage> images) {
   return result;
 }
 
+// distances[r] += (others[r] - own)^2.
+__attribute__((target_clones("avx2", "default"))) void AddSquares(const float* __restrict others,
+                                                                  float own, size_t count,
+                                                                  float* __restrict distances) {
+  for (size_t r = 0; r < count; ++r) distances[r] += (others[r] - own) * (others[r] - own);
+}
+
+// Scores images against a sample of them. Any thread.
+class Scorer {
+ public:
+  explicit Scorer(const Standardised& all)
+      : all_(all),
+        count_(std::min(all.count, static_cast<size_t>(kMostReferences))),
+        references_(count_ * kFeatures),
+        rank_(static_cast<size_t>(std::llround(kNeighbourShare * static_cast<double>(count_)))) {
+    for (size_t f = 0; f < kFeatures; ++f) {
+      for (size_t r = 0; r < count_; ++r) {
+        references_[f * count_ + r] = all.values[f * all.count + r * all.count / count_];
+      }
+    }
+  }
+
+  // `distances` and `sorted` are reused memory.
+  OutlierScore Score(size_t image, std::vector<float>& distances,
+                     std::vector<float>& sorted) const {
+    distances.assign(count_, 0);
+    for (size_t f = 0; f < kFeatures; ++f) {
+      AddSquares(references_.data() + f * count_, Own(f, image), count_, distances.data());
+    }
+    sorted = distances;
+    const auto place = sorted.begin() + static_cast<std::ptrdiff_t>(rank_);
+    std::nth_element(sorted.begin(), place, sorted.end());
+    OutlierScore score = {.score = std::sqrt(static_cast<double>(*place))};
+    const auto neighbour = static_cast<size_t>(
+        std::find(distances.begin(), distances.end(), *place) - distances.begin());
+    double largest = -1;
+    for (size_t f = 0; f < kFeatures; ++f) {
+      const double difference = std::abs(Own(f, image) - references_[f * count_ + neighbour]);
+      if (difference <= largest) continue;
+      largest = difference;
+      score.feature = static_cast<int>(f);
+    }
+    return score;
+  }
+
+ private:
+  float Own(size_t feature, size_t image) const {
+    return all_.values[feature * all_.count + image];
+  }
+
+  const Standardised& all_;
+  const size_t count_;             // Of references.
+  std::vector<float> references_;  // Feature f of reference r at f * count_ + r.
+  const size_t rank_;
+};
+
 }  // namespace
 
-std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images) {
+std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images, int threads) {
   std::vector<OutlierScore> scores(images.size());
   const int64_t count = static_cast<int64_t>(images.size());
   if (count < kFewestForOutliers) return scores;
   const Standardised all = Standardise(images);
-
-  const int64_t references = std::min(count, kMostReferences);
-  std::vector<float> reference(static_cast<size_t>(references) * kFeatures);
-  for (size_t f = 0; f < kFeatures; ++f) {
-    for (int64_t r = 0; r < references; ++r) {
-      reference[f * static_cast<size_t>(references) + static_cast<size_t>(r)] =
-          all.values[f * all.count + static_cast<size_t>(r * count / references)];
+  const Scorer scorer(all);
+  ParallelFor(count, threads, /*grain=*/256, [&](int64_t begin, int64_t end) {
+    std::vector<float> distances, sorted;
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      scores[i] = scorer.Score(i, distances, sorted);
     }
-  }
-  const size_t rank =
-      static_cast<size_t>(std::llround(kNeighbourShare * static_cast<double>(references)));
-  std::vector<float> distance(static_cast<size_t>(references));
-  std::vector<float> sorted(distance.size());
-  for (size_t i = 0; i < all.count; ++i) {
-    std::fill(distance.begin(), distance.end(), 0.0f);
-    for (size_t f = 0; f < kFeatures; ++f) {
-      const float own = all.values[f * all.count + i];
-      const float* const others = reference.data() + f * distance.size();
-      for (size_t r = 0; r < distance.size(); ++r) {
-        distance[r] += (others[r] - own) * (others[r] - own);
-      }
-    }
-    sorted = distance;
-    const auto place = sorted.begin() + static_cast<std::ptrdiff_t>(rank);
-    std::nth_element(sorted.begin(), place, sorted.end());
-    scores[i].score = std::sqrt(static_cast<double>(*place));
-    const size_t neighbour =
-        static_cast<size_t>(std::find(distance.begin(), distance.end(), *place) - distance.begin());
-    double largest = -1;
-    for (size_t f = 0; f < kFeatures; ++f) {
-      const double difference =
-          std::abs(all.values[f * all.count + i] - reference[f * distance.size() + neighbour]);
-      if (difference <= largest) continue;
-      largest = difference;
-      scores[i].feature = static_cast<int>(f);
-    }
-  }
+  });
   return scores;
 }
 

@@ -20,8 +20,9 @@ struct OutlierScore {
 // standard deviation of a normal distribution). The neighbour is the one at rank 2 % of all, of at
 // most 2,048 evenly drawn from `images`: images are outliers if they lie apart from the rest
 // together with fewer than 2 % of their like, whatever clusters the rest has. Scores of a normal
-// cloud are about 2 to 5. Fewer than kFewestForOutliers images: all 0. Any thread.
-std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images);
+// cloud are about 2 to 5. Fewer than kFewestForOutliers images: all 0. Any thread;
+// works on `threads`, whose number changes nothing.
+std::vector<OutlierScore> ScoreOutliers(std::span<const JudgedImage> images, int threads = 1);
 
 inline constexpr int64_t kFewestForOutliers = 100;
 

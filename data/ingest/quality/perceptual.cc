@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -53,20 +54,38 @@ std::array<Tap, kSide> TapsAround(double centre, int64_t length) {
   return taps;
 }
 
-// `value(y, x)` at the window's places, bilinear; it is asked for places outside, too.
+// What `value` says of each pixel, at the window's places, bilinear; beyond its edges is
+// `outside`. First along the rows that count, then down.
 template <typename Value>
-Window Resample(const std::array<Tap, kSide>& rows, const std::array<Tap, kSide>& columns,
-                Value value) {
+Window Resample(const GrayImage& image, const std::array<Tap, kSide>& rows,
+                const std::array<Tap, kSide>& columns, float outside, Value value) {
+  using Row = std::array<float, kSide>;
+  const auto along = [&](int64_t y, Row& out) {
+    const bool is_inside = y >= 0 && y < image.height;
+    const auto at = [&](int64_t x) {
+      return is_inside && x >= 0 && x < image.width
+                 ? value(static_cast<size_t>(y * image.width + x))
+                 : outside;
+    };
+    for (size_t i = 0; i < kSide; ++i) {
+      const Tap& column = columns[i];
+      out[i] =
+          at(column.first) * (1 - column.second_share) + at(column.first + 1) * column.second_share;
+    }
+  };
   Window window;
+  Row above, below;
+  int64_t known = std::numeric_limits<int64_t>::min();  // The row that `below` holds.
   float* out = window.data();
   for (const Tap& row : rows) {
-    for (const Tap& column : columns) {
-      const auto across = [&](int64_t y) {
-        return value(y, column.first) * (1 - column.second_share) +
-               value(y, column.first + 1) * column.second_share;
-      };
-      *out++ =
-          across(row.first) * (1 - row.second_share) + across(row.first + 1) * row.second_share;
+    if (row.first == known) {
+      above = below;
+    } else if (row.first + 1 != known) {
+      along(row.first, above);
+    }
+    if (row.first + 1 != known) along(known = row.first + 1, below);
+    for (size_t i = 0; i < kSide; ++i) {
+      *out++ = above[i] * (1 - row.second_share) + below[i] * row.second_share;
     }
   }
   return window;
@@ -128,19 +147,15 @@ Perceptual LookAt(const GrayImage& image) {
   const Point centre = CentreOfMass(image, background);
   const std::array<Tap, kSide> rows = TapsAround(centre.y, image.height);
   const std::array<Tap, kSide> columns = TapsAround(centre.x, image.width);
-  const auto inside = [&](int64_t y, int64_t x) {
-    return y >= 0 && y < image.height && x >= 0 && x < image.width;
-  };
-  const Window window = Resample(rows, columns, [&](int64_t y, int64_t x) {
-    return inside(y, x) ? image.At(y, x) : background;
-  });
-  const Window unknown = Resample(rows, columns, [&](int64_t y, int64_t x) {
-    const bool known = inside(y, x) && image.valid[static_cast<size_t>(y * image.width + x)] != 0;
-    return known ? 0.0f : 1.0f;
-  });
-  const Window saturated = Resample(rows, columns, [&](int64_t y, int64_t x) {
-    return inside(y, x) && image.At(y, x) >= kSaturated ? 1.0f : 0.0f;
-  });
+  const Window window =
+      Resample(image, rows, columns, background, [&](size_t i) { return image.values[i]; });
+  const Window unknown = Resample(image, rows, columns, 1.0f,
+                                  [&](size_t i) { return image.valid[i] != 0 ? 0.0f : 1.0f; });
+  Window saturated = {};
+  if (*high >= kSaturated) {
+    saturated = Resample(image, rows, columns, 0.0f,
+                         [&](size_t i) { return image.values[i] >= kSaturated ? 1.0f : 0.0f; });
+  }
   result.hash = Hash(window);
 
   constexpr size_t kCell = kSide / Measures::kDescriptorSide;
