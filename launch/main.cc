@@ -2,6 +2,8 @@
 // the one line and the exit code that the user sees.
 #include <malloc.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <string>
 
@@ -69,4 +71,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace langevin
 
-int main(int argc, char** argv) { return langevin::Main(argc, argv); }
+int main(int argc, char** argv) {
+  const int exit_code = langevin::Main(argc, argv);
+  // All that is ours has ended in order. LibTorch would spend 0.15 s on taking its tables apart.
+  std::fflush(nullptr);
+  std::_Exit(exit_code);
+}

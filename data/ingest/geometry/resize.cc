@@ -72,8 +72,8 @@ const Taps& TapsFor(int64_t input, int64_t output, ResizeFilter filter) {
 }
 
 // sums += weight * row, for each type that pixels have: functions of their own, since clones for
-// several processors cannot be made of templates.
-#define LANGEVIN_CLONES __attribute__((target_clones("avx2", "default")))
+// several processors cannot be made of templates. All give the same bits.
+#define LANGEVIN_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
 LANGEVIN_CLONES void AddRow(const uint8_t* __restrict row, float weight, int64_t count,
                             float* __restrict sums) {
   for (int64_t x = 0; x < count; ++x) sums[x] += weight * static_cast<float>(row[x]);
@@ -88,8 +88,8 @@ LANGEVIN_CLONES void AddRow(const float* __restrict row, float weight, int64_t c
 }
 #undef LANGEVIN_CLONES
 
-// Row by row: rows are contiguous, and there are fewer of them afterwards. `stride` is the number
-// of values from one row to the next.
+// Each output row the weighted sum of some input rows. `stride` is the number of values from one row
+// to the next.
 template <typename T>
 std::vector<float> ResizeRows(const T* pixels, int64_t stride, int64_t row_values,
                               const Taps& taps) {
