@@ -50,8 +50,8 @@ double ToStored(double physical, const PhysicalUnits& units) {
   return (physical - units.offset) / units.scale;
 }
 
-// nnU-Net's scheme for CT (Isensee et al. 2021): percentiles of the foreground clip, its mean and
-// deviation after that scale.
+// nnU-Net's scheme for CT (Isensee et al. 2021): percentiles of the foreground clip; its mean and
+// deviation, which are taken before that, scale.
 absl::StatusOr<IntensityMap> ForCt(const IntensityConfig& config, const PhysicalUnits& physical,
                                    const ValueCounts& counts) {
   const double threshold = ToStored(config.foreground_above, physical);
@@ -70,9 +70,8 @@ absl::StatusOr<IntensityMap> ForCt(const IntensityConfig& config, const Physical
         "another one",
         config.foreground_above));
   }
-  LANGEVIN_ASSIGN_OR_RETURN(IntensityMap map,
-                            FromMoments(counts.ClippedMean(low, high, clip_low, clip_high),
-                                        counts.ClippedDeviation(low, high, clip_low, clip_high)));
+  LANGEVIN_ASSIGN_OR_RETURN(
+      IntensityMap map, FromMoments(counts.Mean(low, high), counts.StandardDeviation(low, high)));
   map.clip_low = clip_low;
   map.clip_high = clip_high;
   return map;

@@ -133,29 +133,19 @@ double ValueCounts::Percentile(double percent, double low, double high) const {
 }
 
 double ValueCounts::Mean(double low, double high) const {
-  return ClippedMean(low, high, low, high);
-}
-
-double ValueCounts::StandardDeviation(double low, double high) const {
-  return ClippedDeviation(low, high, low, high);
-}
-
-double ValueCounts::ClippedMean(double low, double high, double clip_low, double clip_high) const {
   double sum = 0, total = 0;
   ForEach(low, high, [&](double value, int64_t count) {
-    sum += std::clamp(value, clip_low, clip_high) * static_cast<double>(count);
+    sum += value * static_cast<double>(count);
     total += static_cast<double>(count);
   });
   return sum / total;
 }
 
-double ValueCounts::ClippedDeviation(double low, double high, double clip_low,
-                                     double clip_high) const {
-  const double mean = ClippedMean(low, high, clip_low, clip_high);
+double ValueCounts::StandardDeviation(double low, double high) const {
+  const double mean = Mean(low, high);
   double sum = 0, total = 0;
   ForEach(low, high, [&](double value, int64_t count) {
-    const double distance = std::clamp(value, clip_low, clip_high) - mean;
-    sum += distance * distance * static_cast<double>(count);
+    sum += (value - mean) * (value - mean) * static_cast<double>(count);
     total += static_cast<double>(count);
   });
   return std::sqrt(sum / total);

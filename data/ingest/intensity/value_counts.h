@@ -58,9 +58,6 @@ class ValueCounts {
   double Percentile(double percent, double low, double high) const;
   double Mean(double low, double high) const;
   double StandardDeviation(double low, double high) const;  // Of the population.
-  // Mean and deviation of the values clipped to [clip_low, clip_high].
-  double ClippedMean(double low, double high, double clip_low, double clip_high) const;
-  double ClippedDeviation(double low, double high, double clip_low, double clip_high) const;
 
  private:
   double ValueOf(size_t bin) const;

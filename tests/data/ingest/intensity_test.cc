@@ -47,7 +47,8 @@ TEST(ValueCountsTest, StatisticsAreNumpys) {
   EXPECT_DOUBLE_EQ(counts.Mean(-INFINITY, INFINITY), 22.2);
   EXPECT_NEAR(counts.StandardDeviation(-INFINITY, INFINITY), 38.9635727, 1e-6);
   EXPECT_DOUBLE_EQ(counts.Percentile(50, 2, 50), 4.5);  // Of 2 and 7.
-  EXPECT_DOUBLE_EQ(counts.ClippedMean(2, 1000, 2, 7), 16.0 / 3);
+  EXPECT_DOUBLE_EQ(counts.Mean(2, 50), 4.5);
+  EXPECT_DOUBLE_EQ(counts.StandardDeviation(2, 50), 2.5);
   EXPECT_TRUE(std::isnan(counts.Percentile(50, 200, 300)));
 }
 
@@ -107,12 +108,14 @@ TEST(ChooseMapTest, ModesMapWhatTheyPromise) {
   EXPECT_NEAR(Map(score, 1500), 0, 1e-12);
   const double deviation = std::sqrt((1001.0 * 1001 - 1) / 12);
   EXPECT_NEAR(Map(score, 1500 + deviation), 0.5, 1e-12);
-  // Foreground: above 0 HU, so stored 1025 to 2000.
+  // Foreground: above 0 HU, so stored 1025 to 2000. Percentiles clip what is mapped, not what mean
+  // and deviation are of.
   const IntensityMap ct =
-      choose({.mode = IntensityMode::kCt, .low_percentile = 0, .high_percentile = 100}, &counts);
+      choose({.mode = IntensityMode::kCt, .low_percentile = 0, .high_percentile = 80}, &counts);
   EXPECT_DOUBLE_EQ(ct.clip_low, 1025);
-  EXPECT_DOUBLE_EQ(ct.clip_high, 2000);
+  EXPECT_DOUBLE_EQ(ct.clip_high, 1805);
   EXPECT_NEAR(Map(ct, 1512.5), 0, 1e-12);
+  EXPECT_NEAR(Map(ct, 1512.5 + std::sqrt((976.0 * 976 - 1) / 12)), 0.5, 1e-12);
 
   const ValueCounts same = CountOf({7, 7});
   for (const IntensityMode mode : {IntensityMode::kRange, IntensityMode::kDatasetZScore,
