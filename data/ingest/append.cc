@@ -114,6 +114,11 @@ absl::Status AppendTo(const ParentDataset& parent, Plan& plan) {
         absl::StrFormat("%s: %s groups of images (patients), unlike the new images", parent.folder,
                         old.has_groups ? "has" : "has no"));
   }
+  if (plan.specs.front().condition_size != old.condition_size) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: has conditions of %d numbers, the new images of %d", parent.folder,
+                        old.condition_size, plan.specs.front().condition_size));
+  }
   manifest.has_groups = old.has_groups;
   manifest.dtype = old.dtype;
   manifest.physical = old.physical;

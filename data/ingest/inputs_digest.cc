@@ -1,5 +1,7 @@
 #include "data/ingest/inputs_digest.h"
 
+#include <span>
+
 #include "core/base/digest.h"
 #include "data/manifest.h"
 
@@ -14,6 +16,9 @@ void AddSources(const std::string& options, const Sources& sources, Digest& dige
     digest.UpdateString(file.name());
     digest.UpdateString(NameOfSplit(file.split));
     digest.UpdateInteger(static_cast<uint64_t>(file.label));
+    digest.UpdateString(file.group);
+    digest.UpdateInteger(file.condition.size());
+    digest.Update(std::as_bytes(std::span(file.condition)));
   }
 }
 
@@ -22,7 +27,7 @@ void AddSources(const std::string& options, const Sources& sources, Digest& dige
 std::string InputsDigest(const std::string& options, const Sources& sources,
                          const std::vector<std::string>& contents) {
   Digest digest;
-  digest.UpdateString("langevin prepare 2");
+  digest.UpdateString("langevin prepare 3");
   AddSources(options, sources, digest);
   for (const std::string& text : contents) digest.UpdateString(text);
   return digest.Hex();
@@ -31,7 +36,7 @@ std::string InputsDigest(const std::string& options, const Sources& sources,
 std::string JournalKey(FileSystem& file_system, const std::string& options,
                        const Sources& sources) {
   Digest digest;
-  digest.UpdateString("langevin prepare journal 1");
+  digest.UpdateString("langevin prepare journal 2");
   AddSources(options, sources, digest);
   const auto add = [&](const std::string& path) {
     digest.UpdateString(path);

@@ -128,6 +128,7 @@ class Planner {
            .physical = kind.format.physical,
            .has_labels = has_labels,
            .has_groups = has_groups,
+           .condition_size = sources_.condition_size,
            .compressed = config_.shards.layout == configs::ShardLayout::kCompressed});
       plan_.formats.push_back(kind.format);
       Manifest manifest;
@@ -136,6 +137,7 @@ class Planner {
       manifest.physical = kind.format.physical;
       manifest.has_labels = has_labels;
       manifest.has_groups = has_groups;
+      manifest.condition_size = sources_.condition_size;
       manifest.num_classes = has_labels ? num_classes : 0;
       manifest.class_names = sources_.class_names;
       manifest.rejected = static_cast<int64_t>(plan_.summary.rejected.size());

@@ -85,6 +85,7 @@ class Scanner {
     } else {
       LANGEVIN_RETURN_IF_ERROR(CheckIdxLabels());
     }
+    LANGEVIN_RETURN_IF_ERROR(CheckConditions());
     // Train first; within a split the order of the inputs.
     std::stable_sort(sources_.files.begin(), sources_.files.end(),
                      [](const SourceFile& a, const SourceFile& b) { return a.split < b.split; });
@@ -122,6 +123,7 @@ class Scanner {
     std::vector<int64_t> classes;
     for (const std::string& name : table.classes) classes.push_back(ClassNumber(name));
     if (table.has_labels && classes.empty()) numbers_in_ = path;
+    sources_.condition_size = std::max(sources_.condition_size, table.condition_size);
     for (Rejection& row : table.rejected) sources_.rejected.push_back(std::move(row));
     for (SourceFile& file : table.files) {
       if (!classes.empty()) file.label = classes[static_cast<size_t>(file.label)];
@@ -288,6 +290,16 @@ class Scanner {
       if (file.label >= 0 && numbers_in_.empty()) {
         file.label = places[static_cast<size_t>(file.label)];
       }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckConditions() const {
+    for (const SourceFile& file : sources_.files) {
+      if (static_cast<int64_t>(file.condition.size()) == sources_.condition_size) continue;
+      return absl::DataLossError(absl::StrFormat(
+          "%s: has a condition of %d numbers, others have one of %d; give all as many, or none",
+          file.path, file.condition.size(), sources_.condition_size));
     }
     return absl::OkStatus();
   }

@@ -23,17 +23,17 @@
 
 namespace langevin::data {
 
-// There can be very many of these: 224 bytes and the path.
+// There can be very many of these: 216 bytes and the path.
 struct SourceFile {
   std::string path;
   uint32_t name_begin = 0;  // Where in `path` its name inside the input begins.
   Split split = Split::kTrain;
   uint64_t bytes = 0;
-  int64_t label = -1;       // Of the class folder it is in, or the table's; -1: none.
-  std::string_view format;  // As FormatOfName says, or FormatOfHead; of static storage.
-  std::string labels_path;  // MNIST: the file with its labels; empty if there is none.
-  std::string group;        // Of the table: images of a group stay in one split.
-  std::string condition;    // Of the table.
+  int64_t label = -1;            // Of the class folder it is in, or the table's; -1: none.
+  std::string_view format;       // As FormatOfName says, or FormatOfHead; of static storage.
+  std::string labels_path;       // MNIST: the file with its labels; empty if there is none.
+  std::string group;             // Of the table: images of a group stay in one split.
+  std::vector<float> condition;  // Of the table: what the image shows, as numbers.
 
   // Of a DICOM series: the files behind `path`, in order.
   std::vector<std::string> more_paths;
@@ -55,6 +55,7 @@ struct Sources {
   std::vector<SourceFile> files;         // In the order of the data set.
   std::vector<std::string> class_names;  // Empty also where labels are mere numbers.
   bool has_labels = false;
+  int64_t condition_size = 0;       // Numbers in the condition of each file.
   bool is_idx = false;              // MNIST's files.
   std::vector<Rejection> rejected;  // What is there but is not read.
   std::vector<std::string> notes;   // Remarks for the report.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -12,13 +13,16 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "core/base/status_macros.h"
 #include "data/ingest/csv.h"
+#include "data/ingest/utf8.h"
 
 namespace langevin::data {
 namespace {
 
 constexpr uint64_t kMaxTableBytes = uint64_t{4} << 30;
+constexpr size_t kMostShown = 60;
 constexpr std::array kColumns = {"file", "label", "group", "split", "condition"};
 enum Column { kFile, kLabel, kGroup, kSplit, kCondition, kColumnCount };
 
@@ -110,7 +114,7 @@ class TableReader {
       file.split = *known;
     }
     file.group = take(kGroup);
-    file.condition = take(kCondition);
+    LANGEVIN_RETURN_IF_ERROR(TakeCondition(take(kCondition), line, file.condition));
     if (const std::string reason = WhyNot(name, is_absolute, file); !reason.empty()) {
       table_.rejected.push_back(
           {.path = file.path,
@@ -119,6 +123,28 @@ class TableReader {
     }
     table_.files.push_back(std::move(file));
     return absl::OkStatus();
+  }
+
+  // Numbers between spaces, in each row as many as in the first.
+  absl::Status TakeCondition(const std::string& text, int64_t line, std::vector<float>& condition) {
+    for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+      float number = 0;
+      if (!absl::SimpleAtof(word, &number) || !std::isfinite(number)) {
+        return Problem(line, absl::StrFormat("has the condition \"%s\"; conditions are finite "
+                                             "numbers with spaces between them",
+                                             PrintableText(text, kMostShown)));
+      }
+      condition.push_back(number);
+    }
+    const auto size = static_cast<int64_t>(condition.size());
+    if (!first_line_.has_value()) {
+      first_line_ = line;
+      table_.condition_size = size;
+    }
+    if (size == table_.condition_size) return absl::OkStatus();
+    return Problem(line, absl::StrFormat("has a condition of %d numbers, and line %d one of %d; "
+                                         "all rows must have as many",
+                                         size, *first_line_, table_.condition_size));
   }
 
   // Why the file is not taken; empty where it is, and its size is known.
@@ -203,6 +229,7 @@ class TableReader {
   std::array<std::optional<size_t>, kColumnCount> places_ = {};
   std::map<std::string, int64_t> classes_;      // In the order of their first row.
   int64_t with_label_ = 0, without_label_ = 0;  // A line of each kind.
+  std::optional<int64_t> first_line_;           // With a file.
   std::string last_parent_;
   bool last_is_inside_ = false;
   SourceTable table_;

@@ -19,12 +19,14 @@ struct SourceTable {
   std::vector<SourceFile> files;     // In the table's order; their `format` is not set.
   std::vector<std::string> classes;  // Where labels are names: files[i].label is an index into it.
   bool has_labels = false;
+  int64_t condition_size = 0;       // Numbers in each file's condition.
   std::vector<Rejection> rejected;  // Rows whose file is missing, a link, listed before, or outside
                                     // the table's folder without an absolute path.
 };
 
 // DataLoss names the table, the line and the remedy: no header, unknown or doubled columns, rows of
-// another length, some rows without a label, a split or label that is none.
+// another length, some rows without a label, a split that is none, conditions that are no numbers
+// or not equally many.
 absl::StatusOr<SourceTable> ReadSourceTable(FileSystem& file_system, const std::string& path);
 
 }  // namespace langevin::data

@@ -70,7 +70,10 @@ class ShareWriter {
       LANGEVIN_RETURN_IF_ERROR(pixels_.ReadStored(image, pixels_of_image_));
       const ImageRecord& record = plan_.summary.images[static_cast<size_t>(image)];
       ShardSample sample = {
-          .pixels = pixels_of_image_.pixels, .label = record.label, .group = record.group};
+          .pixels = pixels_of_image_.pixels,
+          .label = record.label,
+          .group = record.group,
+          .condition = context_.sources.files[static_cast<size_t>(record.item)].condition};
       if (context_.config.missing.keep_mask) {
         sample.mask = {reinterpret_cast<const uint8_t*>(pixels_of_image_.mask.data()),
                        pixels_of_image_.mask.size()};

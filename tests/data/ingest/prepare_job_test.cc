@@ -101,6 +101,25 @@ TEST_F(PrepareTest, SplitFoldersBecomeSplits) {
   EXPECT_EQ(Open(Split::kTrain)->fingerprint(), Open(Split::kValidation)->fingerprint());
 }
 
+TEST_F(PrepareTest, ConditionsOfATableReachTheShards) {
+  for (const char* name : {"in/a.png", "in/b.png", "in/c.png"}) {
+    Write(name, MakeTestPng(4, 4, 1, name[3]));
+  }
+  Write("in/t.csv", "file,condition\na.png,1 2.5\nb.png,-3 4\nc.png,5 6\n");
+  ASSERT_TRUE(Prepare("in/t.csv").ok());
+  const auto dataset = Open(Split::kTrain);
+  ASSERT_EQ(dataset->condition_size(), 2);
+  std::vector<float> condition(2);
+  for (const auto& [index, expected] :
+       {std::pair{0, std::vector{1.0f, 2.5f}}, {1, {-3.0f, 4.0f}}, {2, {5.0f, 6.0f}}}) {
+    ASSERT_TRUE(dataset->ReadExtras(index, /*verify=*/true, {}, condition).ok());
+    EXPECT_EQ(condition, expected) << index;
+  }
+  // Other numbers make another data set of the same files.
+  Write("in/t.csv", "file,condition\na.png,1 2.5\nb.png,-3 4\nc.png,5 7\n");
+  EXPECT_TRUE(absl::IsAlreadyExists(Prepare("in/t.csv").status()));
+}
+
 TEST_F(PrepareTest, ImagesWithoutFoldersHaveNoLabels) {
   for (int i = 0; i < 3; ++i) {
     Write(absl::StrCat("in/", i, ".PNG"),

@@ -81,23 +81,24 @@ TEST_F(SourceScanTest, TablesGiveLabelsGroupsSplitsAndConditions) {
   Write("elsewhere/c.png", "");
   Write("in/t.csv",
         "\xef\xbb\xbfsplit,file,label,group,condition\r\n"
-        "val,a.png,dog,p1,old\r\n"
+        "val,a.png,dog,p1,1 2\r\n"
         "\r\n"
-        "train,\"sub/b, \"\"odd\"\".png\",cat,p2,\"two\nlines\"\n"
-        ",missing.png,cat,p3,\n"
-        "test,../elsewhere/c.png,cat,,\n"
+        "train,\"sub/b, \"\"odd\"\".png\",cat,\"two\nlines\",0.5  -1e3 \n"
+        ",missing.png,cat,p3,0 0\n"
+        "test,../elsewhere/c.png,cat,,0 0\n"
         "test," +
             Path("elsewhere/c.png") +
-            ",emu,,\n"
-            "train,a.png,cat,,");
+            ",emu,,3 4\n"
+            "train,a.png,cat,,5 6");
   const Sources sources = Find("in/t.csv");
   ASSERT_EQ(sources.files.size(), 3);
   const SourceFile& b = sources.files[0];  // Split train comes first.
   EXPECT_EQ(b.name(), "sub/b, \"odd\".png");
   EXPECT_EQ(b.path, Path("in/sub/b, \"odd\".png"));
   EXPECT_EQ(b.bytes, 2);
-  EXPECT_EQ(b.group, "p2");
-  EXPECT_EQ(b.condition, "two\nlines");
+  EXPECT_EQ(b.group, "two\nlines");
+  EXPECT_EQ(b.condition, (std::vector<float>{0.5f, -1000}));
+  EXPECT_EQ(sources.condition_size, 2);
   EXPECT_EQ(sources.files[1].split, Split::kValidation);
   EXPECT_EQ(sources.files[1].group, "p1");
   EXPECT_EQ(sources.files[2].path, Path("elsewhere/c.png"));
@@ -145,6 +146,11 @@ TEST_F(SourceScanTest, WrongTablesNameTheLine) {
   expect("file,label\na.png\n", "line 2 has 1 fields, the header has 2");
   expect("file,label\na.png,1\n\na.png,\n", "line 4 has none");
   expect("file,split\na.png,both\n", "line 2 has the split \"both\"");
+  expect("file,condition\na.png,1 red\n",
+         "line 2 has the condition \"1 red\"; conditions are finite");
+  expect("file,condition\na.png,nan\n", "line 2 has the condition \"nan\"");
+  expect("file,condition\na.png,1 2\nb.png,\n",
+         "line 3 has a condition of 0 numbers, and line 2 one of 2");
   expect("file\n\"a.png\n", "line 2: a quoted field is not closed");
   expect("file\n\"a.png\"x\n", "line 2: a comma or the line's end is missing");
   expect("file\na\"b.png\n", "line 2: a quote stands inside");
@@ -158,6 +164,16 @@ TEST_F(SourceScanTest, WrongTablesNameTheLine) {
                 .message()
                 .find("labels are numbers"),
             absl::string_view::npos);
+}
+
+TEST_F(SourceScanTest, AllInputsHaveConditionsOrNone) {
+  Write("a.png", "");
+  Write("in/b.png", "");
+  Write("t.csv", "file,condition\na.png,1 2\n");
+  const auto sources = FindSources(files_, {Path("t.csv"), Path("in")});
+  EXPECT_NE(sources.status().message().find("has a condition of 0 numbers, others have one of 2"),
+            absl::string_view::npos)
+      << sources.status();
 }
 
 TEST(Utf8Test, TellsItFromOtherBytes) {
