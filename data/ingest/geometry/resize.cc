@@ -88,8 +88,8 @@ LANGEVIN_CLONES void AddRow(const float* __restrict row, float weight, int64_t c
 }
 #undef LANGEVIN_CLONES
 
-// Each output row the weighted sum of some input rows. `stride` is the number of values from one row
-// to the next.
+// Each output row the weighted sum of some input rows. `stride` is the number of values from one
+// row to the next.
 template <typename T>
 std::vector<float> ResizeRows(const T* pixels, int64_t stride, int64_t row_values,
                               const Taps& taps) {
