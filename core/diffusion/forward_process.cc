@@ -170,6 +170,15 @@ class TrigonometricProcess : public ForwardProcess {
 
 }  // namespace
 
+NoiseLevel ForwardProcess::At(double t) const {
+  return {.t = t,
+          .alpha = Alpha(t),
+          .sigma = Sigma(t),
+          .alpha_slope = AlphaSlope(t),
+          .sigma_slope = SigmaSlope(t),
+          .network_time = NetworkTime(t)};
+}
+
 double ForwardProcess::DiffusionSquared(double t) const {
   const double sigma = Sigma(t);
   return 2 * sigma * (SigmaSlope(t) - Drift(t) * sigma);

@@ -18,9 +18,20 @@
 
 namespace langevin::diffusion {
 
+// A moment of a forward process, as samplers and parameterisations see it.
+struct NoiseLevel {
+  double t = 0;
+  double alpha = 1;                         // How much of the signal is left.
+  double sigma = 0;                         // The standard deviation of the noise.
+  double alpha_slope = 0, sigma_slope = 0;  // Their derivatives by t.
+  double network_time = 0;                  // What a network is told.
+};
+
 class ForwardProcess {
  public:
   virtual ~ForwardProcess() = default;
+
+  NoiseLevel At(double t) const;
 
   // How much of the signal is left, and the standard deviation of the noise, at 0 <= t <= end_time.
   virtual double Alpha(double t) const = 0;

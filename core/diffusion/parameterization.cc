@@ -4,9 +4,8 @@
 
 namespace langevin::diffusion {
 
-Preconditioning PreconditioningAt(const ForwardProcess& process, Target target, double data_sigma,
-                                  double t) {
-  const double alpha = process.Alpha(t), sigma = process.Sigma(t);
+Preconditioning PreconditioningAt(const NoiseLevel& level, Target target, double data_sigma) {
+  const double alpha = level.alpha, sigma = level.sigma;
   switch (target) {
     case Target::kEpsilon:
       return {.skip = 1 / alpha, .out = -sigma / alpha};
@@ -22,17 +21,16 @@ Preconditioning PreconditioningAt(const ForwardProcess& process, Target target, 
     case Target::kVelocity: {
       // epsilon = (x_t - alpha x_0) / sigma put into the velocity u = alpha' x_0 + sigma' epsilon:
       // sigma u - sigma' x_t = (sigma alpha' - alpha sigma') x_0.
-      const double alpha_slope = process.AlphaSlope(t), sigma_slope = process.SigmaSlope(t);
-      const double divisor = sigma * alpha_slope - alpha * sigma_slope;
-      return {.skip = -sigma_slope / divisor, .out = sigma / divisor};
+      const double divisor = sigma * level.alpha_slope - alpha * level.sigma_slope;
+      return {.skip = -level.sigma_slope / divisor, .out = sigma / divisor};
     }
     case Target::kPreconditioned: {
-      // Of y = x_t / alpha, whose noise level is r = sigma / alpha (Karras et al. 2022, table 1).
-      const double r = sigma / alpha, d = data_sigma;
-      const double square = r * r + d * d;
-      return {.skip = d * d / square / alpha,
-              .out = r * d / std::sqrt(square),
-              .in = 1 / (alpha * std::sqrt(square))};
+      // Karras et al. 2022, table 1, of x_t / alpha, whose noise level is sigma / alpha.
+      const double d = data_sigma;
+      const double deviation = std::sqrt(sigma * sigma + alpha * alpha * d * d);  // Of x_t.
+      return {.skip = alpha * d * d / (deviation * deviation),
+              .out = sigma * d / deviation,
+              .in = 1 / deviation};
     }
   }
   return {};

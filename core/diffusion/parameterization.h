@@ -7,6 +7,8 @@
 #ifndef LANGEVIN_CORE_DIFFUSION_PARAMETERIZATION_H_
 #define LANGEVIN_CORE_DIFFUSION_PARAMETERIZATION_H_
 
+#include <memory>
+
 #include "core/diffusion/forward_process.h"
 
 namespace langevin::diffusion {
@@ -25,11 +27,20 @@ struct Preconditioning {
   double skip = 0, out = 1, in = 1;
 };
 
-// Of `target` at time t. `data_sigma` is the standard deviation of the data, which kPreconditioned
+// Of `target` at `level`. `data_sigma` is the standard deviation of the data, which kPreconditioned
 // alone needs. The coefficients of kEpsilon and kScore are infinite where alpha is 0, that of
 // kScore where sigma is 0 is of no use: no information is there.
-Preconditioning PreconditioningAt(const ForwardProcess& process, Target target, double data_sigma,
-                                  double t);
+Preconditioning PreconditioningAt(const NoiseLevel& level, Target target, double data_sigma);
+
+// What a network was trained to say of which process: with its weights, all there is to know.
+struct Formulation {
+  std::shared_ptr<const ForwardProcess> process;
+  Target target = Target::kEpsilon;
+  double data_sigma = 0.5;  // kPreconditioned.
+  // The network has twice the channels; the second half says where between its bounds the variance
+  // of a step is (Nichol and Dhariwal 2021, equation 15).
+  bool learns_variance = false;
+};
 
 }  // namespace langevin::diffusion
 

@@ -14,12 +14,11 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "core/diffusion/denoiser.h"
 #include "core/diffusion/scheduler_config.h"
 
 namespace langevin::diffusion {
 
-// The network's prediction for `sample` (N, C, H, W), fp32, at time `timestep`, the same for all.
-using Predictor = std::function<at::Tensor(const at::Tensor& sample, double timestep)>;
 // Standard normal noise of the sample's shape for the given step, 0 first.
 using NoiseSource = std::function<at::Tensor(int64_t step)>;
 

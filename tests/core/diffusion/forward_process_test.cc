@@ -120,7 +120,7 @@ TEST(ParameterizationTest, OutputsGiveBackTheImage) {
       const double alpha = process->Alpha(t), sigma = process->Sigma(t);
       const double x = alpha * image + sigma * epsilon;
       const auto recovered = [&](Target target, double output) {
-        const Preconditioning c = PreconditioningAt(*process, target, data_sigma, t);
+        const Preconditioning c = PreconditioningAt(process->At(t), target, data_sigma);
         return c.skip * x + c.out * output;
       };
       const double tolerance = 1e-9 * (1 + process->Ratio(t));
@@ -145,7 +145,7 @@ TEST(ParameterizationTest, OutputsGiveBackTheImage) {
 TEST(ParameterizationTest, FlowsEndsAreFinite) {
   const auto flow = MakeLinearFlowProcess();
   for (const double t : {0.0, 0.25, 1.0}) {
-    const Preconditioning c = PreconditioningAt(*flow, Target::kVelocity, 0.5, t);
+    const Preconditioning c = PreconditioningAt(flow->At(t), Target::kVelocity, 0.5);
     EXPECT_DOUBLE_EQ(c.skip, 1);
     EXPECT_DOUBLE_EQ(c.out, -t);
   }
@@ -153,7 +153,8 @@ TEST(ParameterizationTest, FlowsEndsAreFinite) {
 
 // Karras et al. 2022, table 1, at sigma = 2 with data of standard deviation 0.5.
 TEST(ParameterizationTest, EdmIsThePapers) {
-  const Preconditioning c = PreconditioningAt(*MakeEdmProcess(80), Target::kPreconditioned, 0.5, 2);
+  const Preconditioning c =
+      PreconditioningAt(MakeEdmProcess(80)->At(2), Target::kPreconditioned, 0.5);
   EXPECT_DOUBLE_EQ(c.skip, 0.25 / 4.25);
   EXPECT_DOUBLE_EQ(c.out, 2 * 0.5 / std::sqrt(4.25));
   EXPECT_DOUBLE_EQ(c.in, 1 / std::sqrt(4.25));
