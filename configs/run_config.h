@@ -13,29 +13,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/diffusion_config.h"
 #include "configs/unet_config.h"
 #include "core/base/file_system.h"
 
 namespace langevin::configs {
 
-enum class BetaSchedule { kLinear, kScaledLinear, kCosine };
-enum class Prediction { kEpsilon, kSample, kVPrediction };
 enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay };
 enum class Precision { kFp32, kBf16 };
 enum class Backend { kAuto, kMpi, kNccl };
 enum class Reduction { kOrdered, kFast };
 enum class DataOrder { kSample, kBlock };
-
-struct DdpmConfig {
-  int64_t num_train_timesteps = 1000;
-  BetaSchedule beta_schedule = BetaSchedule::kLinear;
-  double beta_start = 1e-4;
-  double beta_end = 0.02;
-  Prediction prediction = Prediction::kEpsilon;
-  bool clip_sample = true;
-
-  friend bool operator==(const DdpmConfig&, const DdpmConfig&) = default;
-};
 
 struct EdmAugmentConfig {
   double probability = 0;
@@ -135,7 +123,7 @@ struct MonitorConfig {
 struct RunConfig {
   uint64_t seed = 0;
   std::optional<UNetConfig> unet;  // Not set: comes with --init.
-  std::optional<DdpmConfig> ddpm;  // Not set: DDPM's defaults, or with --init the folder's.
+  DiffusionConfig diffusion;
   DataConfig data;
   OptimizerConfig optimizer;
   EmaConfig ema;

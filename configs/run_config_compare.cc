@@ -65,7 +65,7 @@ std::optional<Difference> FirstDifference(const Message& before, const Message& 
 
 // `config` without what may change while a run goes on.
 proto::RunConfig WhatWeightsDependOn(RunConfig config) {
-  if (!config.ddpm.has_value()) config.ddpm.emplace();
+  if (!config.diffusion.process.has_value()) config.diffusion.process = DdpmConfig();
   proto::RunConfig kept = ToProto(config);
   // Of how ranks share the work only the rounding of sums changes weights.
   kept.clear_distributed();

@@ -4,10 +4,6 @@ namespace langevin::configs {
 namespace {
 
 // Enums have the same numbers on both sides.
-static_assert(static_cast<int>(BetaSchedule::kCosine) == proto::COSINE);
-static_assert(static_cast<int>(BetaSchedule::kScaledLinear) == proto::SCALED_LINEAR);
-static_assert(static_cast<int>(Prediction::kSample) == proto::SAMPLE);
-static_assert(static_cast<int>(Prediction::kVPrediction) == proto::V_PREDICTION);
 static_assert(static_cast<int>(LearningRateSchedule::kLinearDecay) == proto::LINEAR_DECAY);
 static_assert(static_cast<int>(LearningRateSchedule::kCosineDecay) == proto::COSINE_DECAY);
 static_assert(static_cast<int>(Precision::kBf16) == proto::BF16);
@@ -82,24 +78,6 @@ void ToProto(const UNetConfig& from, proto::UNetConfig& to) {
   if (from.class_embed_type.has_value()) to.set_class_embed_type(*from.class_embed_type);
   if (from.num_class_embeds.has_value()) to.set_num_class_embeds(*from.num_class_embeds);
   if (from.num_train_timesteps.has_value()) to.set_num_train_timesteps(*from.num_train_timesteps);
-}
-
-DdpmConfig FromProto(const proto::DdpmConfig& from) {
-  return {.num_train_timesteps = from.num_train_timesteps(),
-          .beta_schedule = static_cast<BetaSchedule>(from.beta_schedule()),
-          .beta_start = from.beta_start(),
-          .beta_end = from.beta_end(),
-          .prediction = static_cast<Prediction>(from.prediction()),
-          .clip_sample = from.clip_sample()};
-}
-
-void ToProto(const DdpmConfig& from, proto::DdpmConfig& to) {
-  to.set_num_train_timesteps(from.num_train_timesteps);
-  to.set_beta_schedule(static_cast<proto::BetaSchedule>(from.beta_schedule));
-  to.set_beta_start(from.beta_start);
-  to.set_beta_end(from.beta_end);
-  to.set_prediction(static_cast<proto::Prediction>(from.prediction));
-  to.set_clip_sample(from.clip_sample);
 }
 
 AugmentConfig FromProto(const proto::AugmentConfig& from) {
@@ -226,7 +204,7 @@ RunConfig FromProto(const proto::RunConfig& from) {
   RunConfig to;
   to.seed = from.seed();
   if (from.model().has_unet()) to.unet = FromProto(from.model().unet());
-  if (from.diffusion().has_ddpm()) to.ddpm = FromProto(from.diffusion().ddpm());
+  to.diffusion = FromProto(from.diffusion());
   to.data = FromProto(from.data());
   to.optimizer = FromProto(from.optimizer());
   to.ema = FromProto(from.ema());
@@ -256,7 +234,7 @@ proto::RunConfig ToProto(const RunConfig& from) {
   proto::RunConfig to;
   to.set_seed(from.seed);
   if (from.unet.has_value()) ToProto(*from.unet, *to.mutable_model()->mutable_unet());
-  if (from.ddpm.has_value()) ToProto(*from.ddpm, *to.mutable_diffusion()->mutable_ddpm());
+  ToProto(from.diffusion, *to.mutable_diffusion());
   ToProto(from.data, *to.mutable_data());
   ToProto(from.optimizer, *to.mutable_optimizer());
   ToProto(from.ema, *to.mutable_ema());

@@ -15,6 +15,9 @@ RunConfig FromProto(const proto::RunConfig& from);
 // of a oneof that is not used.
 proto::RunConfig ToProto(const RunConfig& from);
 
+DiffusionConfig FromProto(const proto::DiffusionConfig& from);
+void ToProto(const DiffusionConfig& from, proto::DiffusionConfig& to);
+
 }  // namespace langevin::configs
 
 #endif  // LANGEVIN_CONFIGS_RUN_CONFIG_CONVERT_H_

@@ -17,7 +17,6 @@ using Problem = std::optional<ConfigProblem>;
 // More images than any run sees, and small enough that rounding up cannot overflow.
 constexpr int64_t kMostImages = 1'000'000'000'000'000;
 constexpr int64_t kLargestBatch = 1 << 24;
-constexpr int64_t kMostTimesteps = 1'000'000;
 
 Problem FiniteFromZero(std::string field, double value) {
   return Require(std::isfinite(value) && value >= 0, std::move(field), value,
@@ -43,43 +42,38 @@ Problem FindProblemInUNet(const UNetConfig& config) {
   if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
     return ConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
   }
-  if (config.out_channels != config.in_channels) {
-    return ConfigProblem{
-        "model.unet.out_channels",
-        absl::StrFormat("value %d: must equal in_channels, which is %d: the network predicts an "
-                        "image like the one it gets",
-                        config.out_channels, config.in_channels)};
-  }
   return std::nullopt;
 }
 
-Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConfig>& unet) {
-  if (Problem problem = InRange("diffusion.ddpm.num_train_timesteps", config.num_train_timesteps, 1,
-                                kMostTimesteps)) {
-    return problem;
+// What process and model must agree on.
+Problem FindProblemTogether(const ProcessConfig& process, const UNetConfig& unet) {
+  const auto* ddpm = std::get_if<DdpmConfig>(&process);
+  if (unet.time_embedding_type == "learned") {
+    if (ddpm == nullptr) {
+      return ConfigProblem{
+          "model.unet.time_embedding_type",
+          "value \"learned\": needs diffusion { ddpm { } }: a table has no rows for "
+          "times between steps; use \"positional\" or \"fourier\""};
+    }
+    if (unet.num_train_timesteps.value_or(0) < ddpm->num_train_timesteps) {
+      return ConfigProblem{
+          "diffusion.ddpm.num_train_timesteps",
+          absl::StrFormat(
+              "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
+              "learned time embedding has no more",
+              ddpm->num_train_timesteps, unet.num_train_timesteps.value_or(0))};
+    }
   }
-  // Also where COSINE does not use them: a value that could never be right is a mistake.
-  if (Problem problem =
-          Require(config.beta_start > 0 && config.beta_start < 1, "diffusion.ddpm.beta_start",
-                  config.beta_start, "above 0 and below 1")) {
-    return problem;
-  }
-  if (Problem problem = Require(
-          config.beta_end > config.beta_start && config.beta_end < 1, "diffusion.ddpm.beta_end",
-          config.beta_end,
-          absl::StrFormat("above beta_start, which is %.9g, and below 1", config.beta_start))) {
-    return problem;
-  }
-  const bool learned = unet.has_value() && unet->time_embedding_type == "learned";
-  if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
-    return ConfigProblem{
-        "diffusion.ddpm.num_train_timesteps",
-        absl::StrFormat(
-            "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
-            "learned time embedding has no more",
-            config.num_train_timesteps, unet->num_train_timesteps.value_or(0))};
-  }
-  return std::nullopt;
+  const bool learns = LearnsVariance(process);
+  if (unet.out_channels == (learns ? 2 : 1) * unet.in_channels) return std::nullopt;
+  return ConfigProblem{
+      "model.unet.out_channels",
+      absl::StrFormat(
+          learns ? "value %d: must be twice in_channels, which is %d: variance "
+                   "LEARNED_RANGE has a second half for itself"
+                 : "value %d: must equal in_channels, which is %d: the network predicts an "
+                   "image like the one it gets",
+          unet.out_channels, unet.in_channels)};
 }
 
 Problem FindProblemInAugment(const AugmentConfig& config) {
@@ -199,7 +193,8 @@ Problem FindProblemInDistributed(const DistributedConfig& config) {
   return InRange("distributed.threads_per_rank", config.threads_per_rank, 0, 1024);
 }
 
-Problem FindProblemInMonitor(const MonitorConfig& config, const std::optional<DdpmConfig>& ddpm) {
+Problem FindProblemInMonitor(const MonitorConfig& config,
+                             const std::optional<ProcessConfig>& process) {
   for (Problem problem :
        {InRange("monitor.log_every_images", config.log_every_images, 0, kMostImages),
         InRange("monitor.sample_every_images", config.sample_every_images, 0, kMostImages),
@@ -208,7 +203,8 @@ Problem FindProblemInMonitor(const MonitorConfig& config, const std::optional<Dd
     if (problem.has_value()) return problem;
   }
   const bool samples = config.sample_every_images > 0;
-  if (samples && ddpm.has_value() && config.sample_steps > ddpm->num_train_timesteps) {
+  const auto* ddpm = process.has_value() ? std::get_if<DdpmConfig>(&*process) : nullptr;
+  if (samples && ddpm != nullptr && config.sample_steps > ddpm->num_train_timesteps) {
     return ConfigProblem{
         "monitor.sample_steps",
         absl::StrFormat("value %d: must be at most diffusion.ddpm.num_train_timesteps, which is %d",
@@ -225,8 +221,11 @@ std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
   if (config.unet.has_value()) {
     if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
   }
-  if (config.ddpm.has_value()) {
-    if (Problem problem = FindProblemInDdpm(*config.ddpm, config.unet)) return problem;
+  if (Problem problem = FindProblem(config.diffusion)) return problem;
+  if (config.unet.has_value() && config.diffusion.process.has_value()) {
+    if (Problem problem = FindProblemTogether(*config.diffusion.process, *config.unet)) {
+      return problem;
+    }
   }
   for (Problem problem :
        {FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),
@@ -236,7 +235,7 @@ std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
         InRange("checkpoint.every_images", config.checkpoint.every_images, 0, kMostImages),
         FiniteFromZero("checkpoint.every_seconds", config.checkpoint.every_seconds),
         InRange("checkpoint.keep", config.checkpoint.keep, 1, 1'000'000),
-        FindProblemInMonitor(config.monitor, config.ddpm)}) {
+        FindProblemInMonitor(config.monitor, config.diffusion.process)}) {
     if (problem.has_value()) return problem;
   }
   return std::nullopt;

@@ -57,7 +57,7 @@ absl::StatusOr<configs::RunConfig> BenchConfig(const StepBenchOptions& options, 
                             configs::ParseRunConfig("", "langevin bench", overrides));
   config.train.total_images = steps * config.train.global_batch;  // Which --set may have changed.
   config.unet = unet;
-  config.ddpm = configs::DdpmConfig();
+  config.diffusion.process = configs::DdpmConfig();
   return configs::ParseRunConfig(configs::ToText(config), "langevin bench", {});
 }
 

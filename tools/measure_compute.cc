@@ -49,7 +49,7 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
   parameters.Initialize(config.seed);
   parameters.ZeroGradients();
   const std::unique_ptr<diffusion::Objective> objective =
-      diffusion::MakeDdpmObjective(*config.ddpm);
+      diffusion::MakeObjective(config.diffusion, config.train.global_batch);
   const int64_t count = config.train.microbatch;
   const at::Tensor clean =
       at::zeros({count, unet.in_channels, unet.sample_height(), unet.sample_width()});
@@ -59,13 +59,11 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
   MeasuredCompute measured;
   const int64_t resident_before = ResidentBytes();
   measured.times.microbatch_s = MedianSeconds([&] {
-    diffusion::TrainingExample example = objective->MakeExample(clean, config.seed, 0);
-    example = {.noisy = example.noisy.to(device),
-               .timesteps = example.timesteps.to(device),
-               .target = example.target.to(device)};
+    const diffusion::TrainingExample example =
+        objective->MakeExample(clean, config.seed, 0).To(device);
     parameters.ZeroGradients();
     const at::Tensor loss = objective->Loss(
-        network->Forward(example.noisy, example.timesteps, labels,
+        network->Forward(example.input, example.timesteps, labels,
                          {.training = true, .seed = config.seed, .first_position = 0}),
         example);
     loss.backward();

@@ -1,6 +1,9 @@
 #include "core/diffusion/parameterization.h"
 
 #include <cmath>
+#include <variant>
+
+#include "core/diffusion/scheduler_config.h"
 
 namespace langevin::diffusion {
 
@@ -34,6 +37,87 @@ Preconditioning PreconditioningAt(const NoiseLevel& level, Target target, double
     }
   }
   return {};
+}
+
+TargetMix TargetAt(const NoiseLevel& level, Target target, double data_sigma) {
+  switch (target) {
+    case Target::kEpsilon:
+      return {.epsilon = 1};
+    case Target::kSample:
+      return {.original = 1};
+    case Target::kV:
+      return {.original = -level.sigma, .epsilon = level.alpha};
+    case Target::kScore:
+      return {.epsilon = -1 / level.sigma};
+    case Target::kVelocity:
+      return {.original = level.alpha_slope, .epsilon = level.sigma_slope};
+    case Target::kPreconditioned: {
+      // (x_0 - skip x_t) / out, put so that nothing cancels: 1 - skip alpha = sigma^2 in^2.
+      const double d = data_sigma;
+      const double in = PreconditioningAt(level, target, data_sigma).in;
+      return {.original = level.sigma * in / d, .epsilon = -level.alpha * d * in};
+    }
+  }
+  return {};
+}
+
+namespace {
+
+Target TargetFrom(configs::Prediction prediction) {
+  switch (prediction) {
+    case configs::Prediction::kEpsilon:
+      return Target::kEpsilon;
+    case configs::Prediction::kSample:
+      return Target::kSample;
+    case configs::Prediction::kVPrediction:
+      return Target::kV;
+    case configs::Prediction::kScore:
+      return Target::kScore;
+    case configs::Prediction::kVelocity:
+      return Target::kVelocity;
+    case configs::Prediction::kPreconditioned:
+      return Target::kPreconditioned;
+  }
+  return Target::kEpsilon;
+}
+
+std::unique_ptr<ForwardProcess> ProcessFrom(const configs::DdpmConfig& config) {
+  return MakeDiscreteProcess(MakeNoiseSchedule(SchedulerConfigFrom(config)));
+}
+
+std::unique_ptr<ForwardProcess> ProcessFrom(const configs::EdmConfig& config) {
+  return MakeEdmProcess(config.sigma_max);
+}
+
+std::unique_ptr<ForwardProcess> ProcessFrom(const configs::FlowConfig& config) {
+  return config.path == configs::FlowPath::kStraight ? MakeLinearFlowProcess()
+                                                     : MakeTrigonometricProcess();
+}
+
+std::unique_ptr<ForwardProcess> ProcessFrom(const configs::SdeConfig& config) {
+  switch (config.kind) {
+    case configs::SdeKind::kVp:
+      return MakeVpProcess(config.beta_min, config.beta_max);
+    case configs::SdeKind::kSubVp:
+      return MakeSubVpProcess(config.beta_min, config.beta_max);
+    case configs::SdeKind::kVe:
+      break;
+  }
+  return MakeVeProcess(config.sigma_min, config.sigma_max);
+}
+
+}  // namespace
+
+Formulation FormulationFrom(const configs::DiffusionConfig& config) {
+  const configs::ProcessConfig& process = *config.process;
+  return {.process = std::visit(
+              [](const auto& of_family) -> std::shared_ptr<const ForwardProcess> {
+                return ProcessFrom(of_family);
+              },
+              process),
+          .target = TargetFrom(configs::PredictionOf(process)),
+          .data_sigma = config.data_sigma.value_or(0.5),
+          .learns_variance = configs::LearnsVariance(process)};
 }
 
 }  // namespace langevin::diffusion

@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "configs/diffusion_config.h"
 #include "core/diffusion/forward_process.h"
 
 namespace langevin::diffusion {
@@ -32,6 +33,13 @@ struct Preconditioning {
 // kScore where sigma is 0 is of no use: no information is there.
 Preconditioning PreconditioningAt(const NoiseLevel& level, Target target, double data_sigma);
 
+// What F should be: a sum of x_0 and epsilon.
+struct TargetMix {
+  double original = 0, epsilon = 0;
+};
+
+TargetMix TargetAt(const NoiseLevel& level, Target target, double data_sigma);
+
 // What a network was trained to say of which process: with its weights, all there is to know.
 struct Formulation {
   std::shared_ptr<const ForwardProcess> process;
@@ -41,6 +49,9 @@ struct Formulation {
   // of a step is (Nichol and Dhariwal 2021, equation 15).
   bool learns_variance = false;
 };
+
+// Of a run. Requires a valid config with a process, and its data_sigma where that matters.
+Formulation FormulationFrom(const configs::DiffusionConfig& config);
 
 }  // namespace langevin::diffusion
 

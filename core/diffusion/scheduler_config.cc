@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
@@ -110,6 +111,9 @@ SchedulerConfig SchedulerConfigFrom(const configs::DdpmConfig& ddpm) {
     case configs::BetaSchedule::kCosine:
       config.beta_schedule = "squaredcos_cap_v2";
       break;
+    case configs::BetaSchedule::kSigmoid:
+      config.beta_schedule = "sigmoid";
+      break;
   }
   switch (ddpm.prediction) {
     case configs::Prediction::kEpsilon:
@@ -119,10 +123,25 @@ SchedulerConfig SchedulerConfigFrom(const configs::DdpmConfig& ddpm) {
       config.prediction_type = "sample";
       break;
     case configs::Prediction::kVPrediction:
+    default:  // A valid config has no other.
       config.prediction_type = "v_prediction";
       break;
   }
   config.clip_sample = ddpm.clip_sample;
+  config.rescale_betas_zero_snr = ddpm.rescale_betas_zero_snr;
+  // From pure noise sampling must begin at the very last step (Lin et al. 2023, section 3.3).
+  if (ddpm.rescale_betas_zero_snr) config.timestep_spacing = "trailing";
+  switch (ddpm.variance) {
+    case configs::Variance::kFixedSmall:
+      config.variance_type = "fixed_small";
+      break;
+    case configs::Variance::kFixedLarge:
+      config.variance_type = "fixed_large";
+      break;
+    case configs::Variance::kLearnedRange:
+      config.variance_type = "learned_range";
+      break;
+  }
   return config;
 }
 
@@ -138,16 +157,28 @@ absl::StatusOr<configs::DdpmConfig> DdpmConfigFrom(const SchedulerConfig& schedu
     ddpm.beta_schedule = configs::BetaSchedule::kScaledLinear;
   } else if (scheduler.beta_schedule == "squaredcos_cap_v2") {
     ddpm.beta_schedule = configs::BetaSchedule::kCosine;
+  } else if (scheduler.beta_schedule == "sigmoid") {
+    ddpm.beta_schedule = configs::BetaSchedule::kSigmoid;
   } else {
     return absl::InvalidArgumentError(
         absl::StrCat("beta_schedule ", scheduler.beta_schedule,
                      " cannot be trained; give diffusion { ddpm { ... } } in the config"));
   }
-  if (!scheduler.trained_betas.empty() || scheduler.rescale_betas_zero_snr) {
+  if (!scheduler.trained_betas.empty()) {
     return absl::InvalidArgumentError(
-        "trained_betas and rescale_betas_zero_snr cannot be trained; give diffusion { ddpm { ... } "
-        "} "
-        "in the config");
+        "trained_betas cannot be trained; give diffusion { ddpm { ... } } in the config");
+  }
+  ddpm.rescale_betas_zero_snr = scheduler.rescale_betas_zero_snr;
+  if (scheduler.class_name == "DDPMScheduler") {
+    if (absl::StartsWith(scheduler.variance_type, "fixed_large")) {
+      ddpm.variance = configs::Variance::kFixedLarge;
+    } else if (scheduler.variance_type == "learned_range") {
+      ddpm.variance = configs::Variance::kLearnedRange;
+    } else if (scheduler.variance_type == "learned") {
+      return absl::InvalidArgumentError(
+          "variance_type learned cannot be trained; give diffusion { ddpm { variance: "
+          "LEARNED_RANGE } } in the config");
+    }
   }
   ddpm.prediction = scheduler.prediction_type == "epsilon"  ? configs::Prediction::kEpsilon
                     : scheduler.prediction_type == "sample" ? configs::Prediction::kSample

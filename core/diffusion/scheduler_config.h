@@ -41,9 +41,10 @@ struct SchedulerConfig {
 
 // What a run's process is in diffusers' terms.
 SchedulerConfig SchedulerConfigFrom(const configs::DdpmConfig& ddpm);
+SchedulerConfig SchedulerConfigFrom(const configs::DiffusionConfig& diffusion);
 
 // The run config's process that trains for `scheduler`: for fine-tuning a folder. InvalidArgument
-// for what runs cannot train (trained_betas, other schedules, learned variance, zero terminal SNR).
+// for what runs cannot train (trained_betas, other schedules, an unbounded learned variance).
 absl::StatusOr<configs::DdpmConfig> DdpmConfigFrom(const SchedulerConfig& scheduler);
 
 // Reads the text of a scheduler_config.json. Fields that are missing have diffusers' defaults, and

@@ -23,7 +23,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
   }
   Model model{
       .network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32, device),
-      .scheduler = diffusion::SchedulerConfigFrom(config.ddpm.value_or(configs::DdpmConfig())),
+      .scheduler = diffusion::SchedulerConfigFrom(config.diffusion),
       .facts = {},
       .origin = found.folder};
   model::ParameterStore& store = model.network->parameters();

@@ -10,6 +10,7 @@
 #include "core/base/status_macros.h"
 #include "core/diffusion/scheduler_config.h"
 #include "data/augment.h"
+#include "data/measure_deviation.h"
 
 namespace langevin::train {
 namespace {
@@ -33,10 +34,10 @@ absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& data
                      ", but the images of the data set are ", shape.height, " x ", shape.width,
                      "; leave sample_size out or prepare the data in that size"));
   }
-  if (unet.in_channels != shape.channels || unet.out_channels != shape.channels) {
+  if (unet.in_channels != shape.channels) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "model.unet.in_channels ", unet.in_channels, " and out_channels ", unet.out_channels,
-        ": the images of the data set have ", shape.channels, " channels, and both must be that"));
+        "model.unet.in_channels ", unet.in_channels, ": the images of the data set have ",
+        shape.channels, " channels, and in_channels must be that"));
   }
   // Filling in sample_size can make the model impossible: a size that cannot be halved often
   // enough.
@@ -63,6 +64,16 @@ absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& data
   return absl::OkStatus();
 }
 
+// The standard deviation of the data, where the config leaves it to them.
+absl::Status MeasureDataSigma(const data::Dataset& dataset, configs::DiffusionConfig& config) {
+  if (!configs::NeedsDataSigma(config) || config.data_sigma.has_value()) return absl::OkStatus();
+  LANGEVIN_ASSIGN_OR_RETURN(config.data_sigma, data::MeasureDeviation(dataset));
+  if (*config.data_sigma > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "diffusion.data_sigma was not set, and cannot be measured: all values of the images are the "
+      "same; look at the data set's report.html");
+}
+
 }  // namespace
 
 absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
@@ -78,21 +89,22 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
           ": model.unet of the config differs from this folder's; leave model.unet out "
           "of the config to take the folder's"));
     }
-    if (!config.ddpm.has_value() && init->has_scheduler) {
+    if (!config.diffusion.process.has_value() && init->has_scheduler) {
       absl::StatusOr<configs::DdpmConfig> ddpm = diffusion::DdpmConfigFrom(init->scheduler);
       if (!ddpm.ok()) {
         return absl::InvalidArgumentError(
             absl::StrCat(init->path, ": its scheduler: ", std::string(ddpm.status().message())));
       }
-      config.ddpm = *ddpm;
+      config.diffusion.process = *ddpm;
     }
   }
   if (!config.unet.has_value()) {
     return absl::InvalidArgumentError(
         "the config has no model; give model { unet { ... } }, or --init with a diffusers folder");
   }
-  if (!config.ddpm.has_value()) config.ddpm = configs::DdpmConfig();
+  if (!config.diffusion.process.has_value()) config.diffusion.process = configs::DdpmConfig();
   LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.unet, dataset));
+  LANGEVIN_RETURN_IF_ERROR(MeasureDataSigma(dataset, config.diffusion));
   LANGEVIN_RETURN_IF_ERROR(data::CheckAugmentFits(config.data.augment, dataset.shape()));
   if (config.monitor.log_every_images == 0) {
     const int64_t steps = config.train.total_images / config.train.global_batch;

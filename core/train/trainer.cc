@@ -43,7 +43,7 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
       plan_(plan),
       state_(std::move(state)),
       mean_(mean),
-      objective_(diffusion::MakeDdpmObjective(*config.ddpm)),
+      objective_(diffusion::MakeObjective(config.diffusion, plan.global_batch)),
       exchange_(environment_.communicator, state_.network->parameters(), config.distributed,
                 plan.microbatches, state_.sharding) {
   const data::LoaderOptions options{.seed = config.seed,
@@ -94,18 +94,15 @@ absl::Status Trainer::AccumulateGradients() {
     const at::Tensor clean = at::from_blob(
         batch.images.data(), {batch.count, shape.channels, shape.height, shape.width}, at::kFloat);
     const at::Device device = parameters.device();
-    diffusion::TrainingExample example =
-        objective_->MakeExample(clean, config_.seed, batch.first_position);
-    example = {.noisy = example.noisy.to(device),
-               .timesteps = example.timesteps.to(device),
-               .target = example.target.to(device)};
+    const diffusion::TrainingExample example =
+        objective_->MakeExample(clean, config_.seed, batch.first_position).To(device);
     at::Tensor labels;
     if (config_.unet->is_conditional()) {
       labels = at::from_blob(batch.labels.data(), {batch.count}, at::kLong).to(device);
     }
 
     const at::Tensor prediction = state_.network->Forward(
-        example.noisy, example.timesteps, labels,
+        example.input, example.timesteps, labels,
         {.training = true, .seed = config_.seed, .first_position = batch.first_position});
     const at::Tensor loss = objective_->Loss(prediction, example);
     LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
@@ -210,7 +207,7 @@ absl::Status Trainer::DrawSamplesIfDue() {
   environment_.control.SetPhase("sample", state_.images_seen);
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<diffusion::Sampler> sampler,
                             diffusion::MakeSampler("ddim", monitor.sample_steps,
-                                                   diffusion::SchedulerConfigFrom(*config_.ddpm)));
+                                                   diffusion::SchedulerConfigFrom(config_.diffusion)));
   const data::ImageShape& shape = environment_.dataset.shape();
   diffusion::SamplingRequest request{.seed = config_.seed,
                                      .channels = shape.channels,

@@ -34,7 +34,7 @@ TEST(PresetsTest, QuickstartHasTheReferenceNetwork) {
       "quickstart");
   ASSERT_TRUE(reference.ok()) << reference.status();
   EXPECT_EQ(config.unet, *reference);
-  EXPECT_EQ(config.ddpm, DdpmConfig());
+  EXPECT_EQ(config.diffusion.process, ProcessConfig(DdpmConfig()));
   EXPECT_EQ(config.train.total_images, 60000);  // One pass.
 }
 
@@ -59,8 +59,9 @@ TEST(PresetsTest, FashionMnistIsConditionalOnTheClass) {
   ASSERT_TRUE(config.unet.has_value());
   EXPECT_EQ(config.unet->num_class_embeds, 10);
   EXPECT_TRUE(config.unet->is_conditional());
-  EXPECT_EQ(config.ddpm->beta_schedule, BetaSchedule::kCosine);
-  EXPECT_EQ(config.ddpm->prediction, Prediction::kVPrediction);
+  const auto& ddpm = std::get<DdpmConfig>(*config.diffusion.process);
+  EXPECT_EQ(ddpm.beta_schedule, BetaSchedule::kCosine);
+  EXPECT_EQ(ddpm.prediction, Prediction::kVPrediction);
   EXPECT_EQ(config.train.precision, Precision::kBf16);
   EXPECT_TRUE(config.data.augment.horizontal_flip);
   EXPECT_EQ(config.ema.decay, std::nullopt);

@@ -98,7 +98,7 @@ TEST(CheckSameRunTest, ALearningRateThatEndsWithTheRunFixesItsLength) {
 
 TEST(CheckSameRunTest, DiffusionLeftOutIsDdpmWithItsDefaults) {
   RunConfig without = Load({});
-  without.ddpm.reset();
+  without.diffusion.process.reset();
   EXPECT_TRUE(CheckSameRun(Load({}), without).ok());
   EXPECT_TRUE(CheckSameRun(without, Load({})).ok());
   EXPECT_FALSE(CheckSameRun(without, Load({"diffusion.ddpm.beta_end=0.03"})).ok());

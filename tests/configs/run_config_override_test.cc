@@ -77,7 +77,7 @@ TEST(OverrideTest, MayAddWhatTheFileLeavesOut) {
                      {"train.total_images=64", "train.global_batch=8", "train.microbatch=4",
                       "diffusion.ddpm.num_train_timesteps=10"});
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->ddpm->num_train_timesteps, 10);
+  EXPECT_EQ(std::get<DdpmConfig>(*config->diffusion.process).num_train_timesteps, 10);
   EXPECT_FALSE(config->unet.has_value());
 }
 

@@ -33,11 +33,11 @@ TEST(ParseRunConfigTest, FieldsLeftOutHaveTheDefaultsOfThePlainStructs) {
   expected.train = {.total_images = 640, .global_batch = 64, .microbatch = 32};
   EXPECT_EQ(ToText(*parsed), ToText(expected));
   EXPECT_FALSE(parsed->unet.has_value());
-  EXPECT_FALSE(parsed->ddpm.has_value());
+  EXPECT_FALSE(parsed->diffusion.process.has_value());
   const absl::StatusOr<RunConfig> with_ddpm =
       ParseRunConfig(std::string(kMinimalText) + "diffusion { ddpm {} }", "run.textproto", {});
   ASSERT_TRUE(with_ddpm.ok());
-  EXPECT_EQ(with_ddpm->ddpm, DdpmConfig());
+  EXPECT_EQ(with_ddpm->diffusion.process, ProcessConfig(DdpmConfig()));
 }
 
 // Every field at a value that is not its default, read into the struct's field of that name.
@@ -55,7 +55,10 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
            norm_eps: 1e-6 resnet_time_scale_shift: "scale_shift" add_attention: false
            class_embed_type: "identity" num_class_embeds: 3 num_train_timesteps: 500 } }
          diffusion { ddpm { num_train_timesteps: 400 beta_schedule: SCALED_LINEAR
-           beta_start: 0.001 beta_end: 0.03 prediction: V_PREDICTION clip_sample: false } }
+           beta_start: 0.001 beta_end: 0.03 prediction: V_PREDICTION clip_sample: false
+             rescale_betas_zero_snr: true variance: FIXED_LARGE }
+           loss { weighting: P2 gamma: 0.5 k: 2 }
+           times { distribution: UNIFORM stratified: true smallest: 0.001 } data_sigma: 0.7 }
          data { augment { horizontal_flip: true vertical_flip: true quarter_turns: true crop: 0.1
              scale: 0.2 rotate_degrees: 3 translate: 0.4 intensity_scale: 0.5 intensity_shift: 0.6
              noise: 0.7 edm { probability: 0.8 x_flip: false y_flip: false scale: false
@@ -104,8 +107,14 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
   unet.num_class_embeds = 3;
   unet.num_train_timesteps = 500;
   EXPECT_EQ(parsed->unet, unet);
-  EXPECT_EQ(parsed->ddpm, (DdpmConfig{400, BetaSchedule::kScaledLinear, 0.001, 0.03,
-                                      Prediction::kVPrediction, false}));
+  EXPECT_EQ(
+      parsed->diffusion.process,
+      ProcessConfig(DdpmConfig{400, BetaSchedule::kScaledLinear, 0.001, 0.03,
+                               Prediction::kVPrediction, false, true, Variance::kFixedLarge}));
+  EXPECT_EQ(parsed->diffusion.loss, (LossConfig{Weighting::kP2, 0.5, 2}));
+  EXPECT_EQ(parsed->diffusion.times,
+            (TimesConfig{TimeDistribution::kUniform, std::nullopt, std::nullopt, true, 0.001}));
+  EXPECT_EQ(parsed->diffusion.data_sigma, 0.7);
   EXPECT_EQ(parsed->data.augment, (AugmentConfig{true,
                                                  true,
                                                  true,
@@ -190,9 +199,9 @@ TEST(ParseRunConfigTest, NamesFileLineFieldValueAndWhatIsAllowed) {
       {"ema {\n# a comment\ncolour { red: 1 }\n}",
        "run.textproto:3: field ema.colour: there is no such field; ema has decay, "
        "half_life_images, rampup_ratio"},
-      {"diffusion {\n\nedm { sigma: 1 } }",
-       "run.textproto:3: field diffusion.edm: there is no such field; did you mean ddpm? diffusion "
-       "has ddpm"},
+      {"diffusion {\n\nedn { sigma_max: 1 } }",
+       "run.textproto:3: field diffusion.edn: there is no such field; did you mean edm? diffusion "
+       "has ddpm, edm, flow, sde, loss, times, data_sigma"},
       // Wrong types.
       {"train {\n\nmicrobatch: \"32\" }",
        "run.textproto:3: field train.microbatch: value \"32\": " + int64_range},
@@ -353,7 +362,7 @@ TEST(ToTextTest, PresetsSurviveTheWayOutAndBack) {
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(ToText(*back), ToText(*config));
     EXPECT_EQ(back->unet, config->unet);
-    EXPECT_EQ(back->ddpm, config->ddpm);
+    EXPECT_EQ(back->diffusion, config->diffusion);
   }
 }
 
@@ -373,10 +382,27 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     if (below(2) == 0) config.unet->mid_block_type.reset();
     if (below(2) == 0) config.unet->attention_head_dim = 1 + below(16);
     if (below(2) == 0) config.unet->num_class_embeds = 1 + below(1000);
-    config.ddpm.emplace();
-    config.ddpm->beta_schedule = static_cast<BetaSchedule>(below(3));
-    config.ddpm->prediction = static_cast<Prediction>(below(3));
-    config.ddpm->beta_start = 1e-4 * (unit() + 0.1);
+    switch (below(4)) {
+      case 0:
+        config.diffusion.process = DdpmConfig{.beta_schedule = static_cast<BetaSchedule>(below(4)),
+                                              .beta_start = 1e-4 * (unit() + 0.1),
+                                              .prediction = static_cast<Prediction>(below(3))};
+        break;
+      case 1:
+        config.diffusion.process = EdmConfig{.sigma_min = 1e-3 + unit(), .rho = 1 + unit()};
+        config.diffusion.times.mean = unit();
+        config.diffusion.data_sigma = 0.1 + unit();
+        break;
+      case 2:
+        config.diffusion.process = FlowConfig{.shift = 0.1 + unit()};
+        config.diffusion.times.distribution = TimeDistribution::kLogitNormal;
+        break;
+      default:
+        config.diffusion.process =
+            SdeConfig{.kind = static_cast<SdeKind>(below(3)), .beta_min = 0.1 + unit()};
+        config.diffusion.loss = {.weighting = Weighting::kMinSnr, .gamma = 1 + unit()};
+        break;
+    }
     config.optimizer.learning_rate = unit();
     config.optimizer.beta2 = unit();
     config.optimizer.schedule = static_cast<LearningRateSchedule>(below(3));
@@ -395,7 +421,7 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(ToText(*back), ToText(config));
     EXPECT_EQ(back->unet, config.unet);
-    EXPECT_EQ(back->ddpm, config.ddpm);
+    EXPECT_EQ(back->diffusion, config.diffusion);
     EXPECT_EQ(back->optimizer.learning_rate, config.optimizer.learning_rate);
     EXPECT_EQ(back->ema.decay, config.ema.decay);
     EXPECT_EQ(back->ema.half_life_images, config.ema.half_life_images);
@@ -404,14 +430,18 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
 
 // What stands in RUN/config.textproto must not change its meaning when a later version changes a
 // default: every field that is not null is written.
-void ExpectAllFieldsIn(const google::protobuf::Descriptor& message, const std::string& text) {
-  for (int i = 0; i < message.field_count(); ++i) {
-    const google::protobuf::FieldDescriptor& field = *message.field(i);
-    if (field.message_type() != nullptr) {
-      EXPECT_THAT(text, HasSubstr(field.name() + " {"));
-      ExpectAllFieldsIn(*field.message_type(), text);
-    } else if (field.has_default_value()) {
-      EXPECT_THAT(text, HasSubstr(field.name() + ": "));
+void ExpectAllFieldsSet(const google::protobuf::Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *message.GetDescriptor()->field(i);
+    if (field.is_repeated()) continue;
+    // Of alternatives one is there.
+    const bool must_be_set = field.containing_oneof() == nullptr &&
+                             (field.message_type() != nullptr || field.has_default_value());
+    const bool is_set = reflection.HasField(message, &field);
+    EXPECT_TRUE(is_set || !must_be_set) << field.full_name();
+    if (is_set && field.message_type() != nullptr) {
+      ExpectAllFieldsSet(reflection.GetMessage(message, &field));
     }
   }
 }
@@ -419,9 +449,16 @@ void ExpectAllFieldsIn(const google::protobuf::Descriptor& message, const std::s
 TEST(ToTextTest, WritesEveryField) {
   RunConfig config;
   config.unet = SmallUNet();
-  config.ddpm.emplace();
   config.data.mix.push_back({.path = "a"});
-  ExpectAllFieldsIn(*proto::RunConfig::descriptor(), ToText(config));
+  for (const ProcessConfig& process : {ProcessConfig(DdpmConfig()), ProcessConfig(EdmConfig()),
+                                       ProcessConfig(FlowConfig()), ProcessConfig(SdeConfig())}) {
+    config.diffusion.process = process;
+    proto::RunConfig written;
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(ToText(config), &written));
+    EXPECT_TRUE(written.diffusion().family_case() != proto::DiffusionConfig::FAMILY_NOT_SET);
+    EXPECT_EQ(written.data().mix_size(), 1);
+    ExpectAllFieldsSet(written);
+  }
 }
 
 }  // namespace

@@ -14,10 +14,12 @@ namespace {
 RunConfig Valid() {
   RunConfig config;
   config.unet = SmallUNet();
-  config.ddpm.emplace();
+  config.diffusion.process = DdpmConfig();
   config.train = {.total_images = 640, .global_batch = 64, .microbatch = 32};
   return config;
 }
+
+DdpmConfig& Ddpm(RunConfig& config) { return std::get<DdpmConfig>(*config.diffusion.process); }
 
 std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
   RunConfig config = Valid();
@@ -29,7 +31,7 @@ std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
 TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
   const std::vector<std::function<void(RunConfig&)>> changes = {
       [](RunConfig&) {},
-      [](RunConfig& c) { c.unet.reset(), c.ddpm.reset(); },
+      [](RunConfig& c) { c.unet.reset(), c.diffusion.process.reset(); },
       [](RunConfig& c) { c.optimizer = {.learning_rate = 0, .beta1 = 0, .beta2 = 0}; },
       [](RunConfig& c) { c.optimizer.clip_norm = c.optimizer.weight_decay = 0; },
       [](RunConfig& c) { c.ema = {.decay = 0, .rampup_ratio = 0}; },
@@ -48,13 +50,86 @@ TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
       [](RunConfig& c) { c.monitor.sample_count = 1024; },
       [](RunConfig& c) { c.train = {.total_images = 1, .global_batch = 1, .microbatch = 1}; },
       // No grids are drawn, so their steps do not matter.
-      [](RunConfig& c) { c.ddpm->num_train_timesteps = 1; },
+      [](RunConfig& c) { Ddpm(c).num_train_timesteps = 1; },
       [](RunConfig& c) {
         c.unet->time_embedding_type = "learned";
         c.unet->num_train_timesteps = 1000;
       },
   };
   for (size_t i = 0; i < changes.size(); ++i) EXPECT_EQ(ProblemOf(changes[i]), "none") << i;
+}
+
+TEST(RunConfigValidationTest, EveryFamilyIsPossibleWithItsDefaults) {
+  for (const ProcessConfig& process :
+       {ProcessConfig(DdpmConfig()), ProcessConfig(EdmConfig()), ProcessConfig(FlowConfig()),
+        ProcessConfig(SdeConfig()), ProcessConfig(SdeConfig{.kind = SdeKind::kSubVp}),
+        ProcessConfig(SdeConfig{.kind = SdeKind::kVe}),
+        ProcessConfig(FlowConfig{.path = FlowPath::kTrigonometric})}) {
+    for (const Weighting weighting : {Weighting::kSimple, Weighting::kMinSnr,
+                                      Weighting::kSoftMinSnr, Weighting::kP2, Weighting::kEdm}) {
+      EXPECT_EQ(ProblemOf([&](RunConfig& c) {
+                  c.diffusion.process = process;
+                  c.diffusion.loss.weighting = weighting;
+                  c.diffusion.times.stratified = true;
+                }),
+                "none");
+    }
+  }
+}
+
+// Each with the reason, which is what a person who tries it wants to know.
+TEST(RunConfigValidationTest, CombinationsWithoutSenseAreRefused) {
+  struct Case {
+    std::function<void(DiffusionConfig&)> change;
+    std::string problem;
+  };
+  const std::vector<Case> cases = {
+      {[](DiffusionConfig& d) { d.process = DdpmConfig{.prediction = Prediction::kVelocity}; },
+       "diffusion.ddpm.prediction: value VELOCITY: must be EPSILON, SAMPLE or V_PREDICTION: no "
+       "program that samples DDPM models knows others"},
+      {[](DiffusionConfig& d) { d.process = DdpmConfig{.rescale_betas_zero_snr = true}; },
+       "diffusion.ddpm.rescale_betas_zero_snr: value true: cannot be with prediction EPSILON, "
+       "which at the last step, pure noise, says nothing of the image; use V_PREDICTION or "
+       "SAMPLE"},
+      {[](DiffusionConfig& d) { d.process = EdmConfig{.sigma_min = 90}; },
+       "diffusion.edm.sigma_max: value 80: must be a finite number above sigma_min, which is 90"},
+      {[](DiffusionConfig& d) { d.process = EdmConfig{.prediction = Prediction::kVPrediction}; },
+       "diffusion.edm.prediction: value V_PREDICTION: must be PRECONDITIONED, EPSILON, SAMPLE or "
+       "SCORE: the image keeps its size, so that the others would be of very different sizes at "
+       "different noise"},
+      {[](DiffusionConfig& d) { d.process = FlowConfig{.prediction = Prediction::kEpsilon}; },
+       "diffusion.flow.prediction: value EPSILON: must be VELOCITY, SAMPLE or V_PREDICTION: at t "
+       "= 1, pure noise, the others say nothing of the image"},
+      {[](DiffusionConfig& d) {
+         d.process = SdeConfig{.kind = SdeKind::kVe, .prediction = Prediction::kVPrediction};
+       },
+       "diffusion.sde.prediction: value V_PREDICTION: needs kind VP, where alpha^2 + sigma^2 = 1"},
+      {[](DiffusionConfig& d) { d.loss.weighting = Weighting::kLikelihood; },
+       "diffusion.loss.weighting: value LIKELIHOOD: needs diffusion { sde { } }; for DDPM, "
+       "variance LEARNED_RANGE learns the bound"},
+      {[](DiffusionConfig& d) { d.loss.gamma = 3; },
+       "diffusion.loss.gamma: value 3: must not be set: only the weightings MIN_SNR, SOFT_MIN_SNR "
+       "and P2 have it"},
+      {[](DiffusionConfig& d) { d.times.distribution = TimeDistribution::kLogNormal; },
+       "diffusion.times.distribution: must be UNIFORM for ddpm, whose times are steps; weight the "
+       "loss instead"},
+      {[](DiffusionConfig& d) {
+         d.process = EdmConfig();
+         d.times.distribution = TimeDistribution::kUniform;
+       },
+       "diffusion.times.distribution: value UNIFORM: must be LOG_NORMAL for edm: nearly all of "
+       "[0, sigma_max] is noise"},
+      {[](DiffusionConfig& d) { d.times.mean = 1; },
+       "diffusion.times.mean: must not be set: the distribution UNIFORM has none"},
+      {[](DiffusionConfig& d) { d.data_sigma = 0; },
+       "diffusion.data_sigma: value 0: must be above 0 and at most 1000"},
+      {[](DiffusionConfig& d) { d.process = DdpmConfig{.variance = Variance::kLearnedRange}; },
+       "model.unet.out_channels: value 2: must be twice in_channels, which is 2: variance "
+       "LEARNED_RANGE has a second half for itself"},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(ProblemOf([&](RunConfig& config) { c.change(config.diffusion); }), c.problem);
+  }
 }
 
 TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
@@ -102,15 +177,15 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        },
        "diffusion.ddpm.num_train_timesteps: value 1000: must be at most "
        "model.unet.num_train_timesteps, which is 999: the learned time embedding has no more"},
-      {[](RunConfig& c) { c.ddpm->num_train_timesteps = 0; },
+      {[](RunConfig& c) { Ddpm(c).num_train_timesteps = 0; },
        "diffusion.ddpm.num_train_timesteps: value 0: must be from 1 to 1000000"},
-      {[](RunConfig& c) { c.ddpm->beta_start = 0; },
+      {[](RunConfig& c) { Ddpm(c).beta_start = 0; },
        "diffusion.ddpm.beta_start: value 0: must be above 0 and below 1"},
-      {[](RunConfig& c) { c.ddpm->beta_end = 1e-4; },
+      {[](RunConfig& c) { Ddpm(c).beta_end = 1e-4; },
        "diffusion.ddpm.beta_end: value 0.0001: must be above beta_start, which is 0.0001, and "
        "below "
        "1"},
-      {[](RunConfig& c) { c.ddpm->beta_end = 1; },
+      {[](RunConfig& c) { Ddpm(c).beta_end = 1; },
        "diffusion.ddpm.beta_end: value 1: must be above beta_start, which is 0.0001, and below 1"},
       {[](RunConfig& c) { c.data.loader_threads = 0; },
        "data.loader_threads: value 0: must be from 1 to 256"},
@@ -170,7 +245,7 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        "monitor.sample_steps: value 0: must be from 1 to 10000"},
       {[](RunConfig& c) {
          c.monitor.sample_every_images = 64;
-         c.ddpm->num_train_timesteps = 10;
+         Ddpm(c).num_train_timesteps = 10;
        },
        "monitor.sample_steps: value 20: must be at most diffusion.ddpm.num_train_timesteps, which "
        "is 10"},

@@ -1,64 +1,309 @@
 #include "core/diffusion/objective.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "ATen/ATen.h"
+#include "core/diffusion/loss_weighting.h"
+#include "core/diffusion/parameterization.h"
 #include "core/diffusion/scheduler_config.h"
+#include "core/diffusion/step_posterior.h"
+#include "core/diffusion/time_distribution.h"
 #include "gtest/gtest.h"
 
 namespace langevin::diffusion {
 namespace {
 
-TrainingExample MakeFor(configs::Prediction prediction, const at::Tensor& clean,
+using configs::DdpmConfig;
+using configs::DiffusionConfig;
+using configs::EdmConfig;
+using configs::FlowConfig;
+using configs::Prediction;
+using configs::SdeConfig;
+using configs::Weighting;
+
+constexpr int64_t kBatch = 64;
+
+TrainingExample MakeFor(Prediction prediction, const at::Tensor& clean,
                         int64_t first_position = 0) {
-  configs::DdpmConfig config;
-  config.prediction = prediction;
-  return MakeDdpmObjective(config)->MakeExample(clean, /*seed=*/7, first_position);
+  const DiffusionConfig config{.process = DdpmConfig{.prediction = prediction}};
+  return MakeObjective(config, kBatch)->MakeExample(clean, /*seed=*/7, first_position);
 }
 
-TEST(DdpmObjectiveTest, NoisyImageIsTheMixtureOfEquationFour) {
+// Every process with every prediction it allows.
+std::vector<DiffusionConfig> AllConfigs() {
+  std::vector<DiffusionConfig> configs;
+  const auto add = [&](const configs::ProcessConfig& process) {
+    configs.push_back({.process = process, .data_sigma = 0.6});
+  };
+  for (const Prediction p : {Prediction::kEpsilon, Prediction::kSample, Prediction::kVPrediction}) {
+    add(DdpmConfig{.prediction = p});
+  }
+  for (const Prediction p : {Prediction::kPreconditioned, Prediction::kEpsilon, Prediction::kSample,
+                             Prediction::kScore}) {
+    add(EdmConfig{.prediction = p});
+    for (const configs::SdeKind kind :
+         {configs::SdeKind::kVp, configs::SdeKind::kSubVp, configs::SdeKind::kVe}) {
+      add(SdeConfig{.kind = kind, .prediction = p});
+    }
+  }
+  for (const Prediction p :
+       {Prediction::kVelocity, Prediction::kSample, Prediction::kVPrediction}) {
+    add(FlowConfig{.prediction = p});
+    add(FlowConfig{.path = configs::FlowPath::kTrigonometric, .prediction = p});
+  }
+  return configs;
+}
+
+TEST(ObjectiveTest, NoisyImageIsTheMixtureOfEquationFour) {
   const at::Tensor clean = at::rand({5, 2, 4, 4}) * 2 - 1;
-  const TrainingExample epsilon = MakeFor(configs::Prediction::kEpsilon, clean);
-  const TrainingExample original = MakeFor(configs::Prediction::kSample, clean);
-  const TrainingExample v = MakeFor(configs::Prediction::kVPrediction, clean);
+  const TrainingExample epsilon = MakeFor(Prediction::kEpsilon, clean);
+  const TrainingExample original = MakeFor(Prediction::kSample, clean);
+  const TrainingExample v = MakeFor(Prediction::kVPrediction, clean);
   EXPECT_TRUE(at::equal(original.target, clean));
   const std::vector<double> alphas = MakeNoiseSchedule(SchedulerConfig()).alphas_cumprod;
   for (int64_t i = 0; i < 5; ++i) {
     const double alpha_bar = alphas[epsilon.timesteps[i].item<int64_t>()];
     const double a = std::sqrt(alpha_bar), s = std::sqrt(1 - alpha_bar);
-    EXPECT_TRUE(at::allclose(epsilon.noisy[i], a * clean[i] + s * epsilon.target[i], 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(epsilon.input[i], a * clean[i] + s * epsilon.target[i], 1e-5, 1e-5));
     // Salimans and Ho 2022: x_0 = a x_t - s v, epsilon = s x_t + a v.
-    EXPECT_TRUE(at::allclose(a * v.noisy[i] - s * v.target[i], clean[i], 1e-4, 1e-5));
-    EXPECT_TRUE(at::allclose(s * v.noisy[i] + a * v.target[i], epsilon.target[i], 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(a * v.input[i] - s * v.target[i], clean[i], 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(s * v.input[i] + a * v.target[i], epsilon.target[i], 1e-4, 1e-5));
+  }
+}
+
+// What samplers make of a perfect network is the clean image, for every family.
+TEST(ObjectiveTest, APerfectNetworkDenoisesInEveryFamily) {
+  const at::Tensor clean = at::rand({32, 1, 2, 2}) * 2 - 1;
+  for (const DiffusionConfig& config : AllConfigs()) {
+    ASSERT_FALSE(configs::FindProblem(config).has_value()) << configs::FindProblem(config)->message;
+    const TrainingExample example = MakeObjective(config, kBatch)->MakeExample(clean, 3, 0);
+    const Formulation formulation = FormulationFrom(config);
+    const TimeDistribution times(config, formulation.process, kBatch);
+    for (int64_t i = 0; i < clean.size(0); ++i) {
+      const NoiseLevel level = formulation.process->At(times.Draw(3, i));
+      EXPECT_NEAR(example.timesteps[i].item<double>(), level.network_time,
+                  1e-6 * std::max(1.0, std::abs(level.network_time)));
+      const Preconditioning c =
+          PreconditioningAt(level, formulation.target, formulation.data_sigma);
+      const at::Tensor sample = example.input[i] / c.in;
+      const at::Tensor original = c.skip * sample + c.out * example.target[i];
+      // epsilon and score say little of the image where next to nothing of it is left.
+      const double tolerance = 2e-6 * (1 + level.sigma / level.alpha);
+      EXPECT_LT((original - clean[i]).abs().max().item<double>(), tolerance)
+          << config.process->index() << " t " << level.t;
+    }
+  }
+}
+
+// Karras et al. 2022, section 5: inputs and targets have unit variance at every noise level where
+// the data have the standard deviation that was told.
+TEST(ObjectiveTest, PreconditioningGivesUnitVariance) {
+  const at::Tensor clean = 0.6 * at::randn({512, 1, 8, 8});
+  for (const configs::ProcessConfig& process :
+       {configs::ProcessConfig(EdmConfig()),
+        configs::ProcessConfig(SdeConfig{.prediction = Prediction::kPreconditioned}),
+        configs::ProcessConfig(
+            SdeConfig{.kind = configs::SdeKind::kVe, .prediction = Prediction::kPreconditioned})}) {
+    const DiffusionConfig config{.process = process, .data_sigma = 0.6};
+    const TrainingExample example = MakeObjective(config, kBatch)->MakeExample(clean, 0, 0);
+    EXPECT_NEAR(example.input.std().item<double>(), 1, 0.02);
+    EXPECT_NEAR(example.target.std().item<double>(), 1, 0.02);
   }
 }
 
 // Ranks and accumulation only regroup examples; what is drawn for each must not notice.
-TEST(DdpmObjectiveTest, DrawsBelongToThePosition) {
+TEST(ObjectiveTest, DrawsBelongToThePosition) {
   const at::Tensor clean = at::rand({6, 1, 3, 3});
-  const TrainingExample whole = MakeFor(configs::Prediction::kEpsilon, clean, 100);
-  const TrainingExample part =
-      MakeFor(configs::Prediction::kEpsilon, clean.narrow(0, 4, 2).contiguous(), 104);
-  EXPECT_TRUE(at::equal(whole.noisy.narrow(0, 4, 2), part.noisy));
-  EXPECT_TRUE(at::equal(whole.timesteps.narrow(0, 4, 2), part.timesteps));
-  EXPECT_FALSE(at::equal(whole.target[0], whole.target[1]));
+  for (const DiffusionConfig& config : AllConfigs()) {
+    const auto objective = MakeObjective(config, kBatch);
+    const TrainingExample whole = objective->MakeExample(clean, 7, 100);
+    const TrainingExample part = objective->MakeExample(clean.narrow(0, 4, 2).contiguous(), 7, 104);
+    EXPECT_TRUE(at::equal(whole.input.narrow(0, 4, 2), part.input));
+    EXPECT_TRUE(at::equal(whole.timesteps.narrow(0, 4, 2), part.timesteps));
+    EXPECT_FALSE(at::equal(whole.input[0], whole.input[1]));
+  }
 }
 
-TEST(DdpmObjectiveTest, TimesAreUniform) {
+TEST(TimeDistributionTest, StepsAreUniform) {
   const at::Tensor clean = at::zeros({20000, 1, 1, 1});
-  const at::Tensor times = MakeFor(configs::Prediction::kEpsilon, clean).timesteps;
+  const at::Tensor times = MakeFor(Prediction::kEpsilon, clean).timesteps;
   const at::Tensor counts = at::bincount(times.div(100, "trunc").to(at::kLong));
   for (int64_t i = 0; i < 10; ++i) {
     EXPECT_NEAR(counts[i].item<int64_t>(), 2000, 5 * 43);  // sqrt(20000 * .1 * .9) = 42.4.
   }
 }
 
-TEST(DdpmObjectiveTest, LossIsTheMeanSquaredError) {
+TEST(TimeDistributionTest, EdmDrawsTheLogarithmOfSigmaNormally) {
+  const DiffusionConfig config{.process = EdmConfig(), .data_sigma = 0.5};
+  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  double sum = 0, squares = 0;
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i) {
+    const double z = (std::log(times.Draw(1, i)) + 1.2) / 1.2;
+    sum += z;
+    squares += z * z;
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 5 / std::sqrt(kDraws));
+  EXPECT_NEAR(squares / kDraws, 1, 5 * std::sqrt(2.0 / kDraws));
+}
+
+// One image of a batch in each part of the distribution, whatever the seed.
+TEST(TimeDistributionTest, StrataCoverEveryBatch) {
+  DiffusionConfig config{.process = FlowConfig()};
+  config.times.stratified = true;
+  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  for (uint64_t step = 0; step < 3; ++step) {
+    for (int64_t i = 0; i < kBatch; ++i) {
+      const double t = times.Draw(9, step * kBatch + i);
+      EXPECT_EQ(static_cast<int64_t>(t * kBatch), i);
+    }
+  }
+  EXPECT_NE(times.Draw(9, 0), times.Draw(9, kBatch));
+}
+
+// Esser et al. 2024, equation 23: the middle goes to shift / (1 + shift).
+TEST(TimeDistributionTest, ShiftMovesTheMedian) {
+  const DiffusionConfig config{.process = FlowConfig{.shift = 3}};
+  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  int below = 0;
+  for (int i = 0; i < 10000; ++i) below += times.Draw(0, i) < 0.75 ? 1 : 0;
+  EXPECT_NEAR(below, 5000, 5 * 50);
+}
+
+TEST(TimeDistributionTest, NormalQuantilesAreThoseOfTables) {
+  EXPECT_NEAR(internal::NormalQuantile(0.5), 0, 1e-12);
+  EXPECT_NEAR(internal::NormalQuantile(0.975), 1.959963984540054, 1e-12);
+  EXPECT_NEAR(internal::NormalQuantile(0.025), -1.959963984540054, 1e-12);
+  EXPECT_NEAR(internal::NormalQuantile(1e-9), -5.997807015007687, 1e-10);
+}
+
+// Hang et al. 2023, as numerics.md has it for each prediction: epsilon min(SNR, g) / SNR, v
+// min(SNR, g) / (SNR + 1), x_0 min(SNR, g).
+TEST(LossWeightTest, MinSnrIsThePapersForEveryPrediction) {
+  const configs::LossConfig config{.weighting = Weighting::kMinSnr};
+  for (const int64_t t : {0, 10, 129, 130, 131, 500, 999}) {
+    for (const Prediction p :
+         {Prediction::kEpsilon, Prediction::kSample, Prediction::kVPrediction}) {
+      const Formulation formulation = FormulationFrom({.process = DdpmConfig{.prediction = p}});
+      const NoiseLevel level = formulation.process->At(static_cast<double>(t));
+      const double snr = formulation.process->Snr(static_cast<double>(t));
+      const double clipped = std::min(snr, 5.0);
+      const double expected = p == Prediction::kEpsilon  ? clipped / snr
+                              : p == Prediction::kSample ? clipped
+                                                         : clipped / (snr + 1);
+      EXPECT_NEAR(LossWeight(config, formulation, level), expected, 1e-9 * expected) << t;
+    }
+  }
+  // The first step with a signal-to-noise ratio below 5.
+  const Formulation linear = FormulationFrom({.process = DdpmConfig()});
+  EXPECT_DOUBLE_EQ(LossWeight(config, linear, linear.process->At(130)), 1);
+  EXPECT_LT(LossWeight(config, linear, linear.process->At(129)), 1);
+}
+
+TEST(LossWeightTest, EdmsWeightingIsSimpleForItsPreconditioning) {
+  for (const configs::ProcessConfig& process :
+       {configs::ProcessConfig(EdmConfig()),
+        configs::ProcessConfig(SdeConfig{.prediction = Prediction::kPreconditioned})}) {
+    const Formulation formulation = FormulationFrom({.process = process, .data_sigma = 0.7});
+    for (const double share : {0.01, 0.2, 0.7}) {
+      const NoiseLevel level = formulation.process->At(share * formulation.process->end_time());
+      EXPECT_NEAR(LossWeight({.weighting = Weighting::kEdm}, formulation, level), 1, 1e-12);
+    }
+  }
+}
+
+// KD's soft-min-SNR on the preconditioned output is (sigma d)^2 / (sigma^2 + d^2)^2; gamma = 1/d^2.
+TEST(LossWeightTest, SoftMinSnrIsCrowsons) {
+  const double d = 0.5;
+  const Formulation edm = FormulationFrom({.process = EdmConfig(), .data_sigma = d});
+  for (const double sigma : {0.01, 0.5, 3.0, 70.0}) {
+    const double square = sigma * sigma + d * d;
+    EXPECT_NEAR(LossWeight({.weighting = Weighting::kSoftMinSnr, .gamma = 1 / (d * d)}, edm,
+                           edm.process->At(sigma)),
+                sigma * sigma * d * d / (square * square), 1e-12);
+  }
+}
+
+// g^2 |score error|^2 for the score, and beta for epsilon's error over sigma^2.
+TEST(LossWeightTest, LikelihoodIsTheSquaredDiffusion) {
+  const Formulation score = FormulationFrom({.process = SdeConfig()});
+  const Formulation epsilon =
+      FormulationFrom({.process = SdeConfig{.prediction = Prediction::kEpsilon}});
+  const configs::LossConfig config{.weighting = Weighting::kLikelihood};
+  for (const double t : {0.01, 0.3, 1.0}) {
+    const NoiseLevel level = score.process->At(t);
+    const double beta = 0.1 + 19.9 * t;
+    EXPECT_NEAR(LossWeight(config, score, level), beta, 1e-9 * beta);
+    EXPECT_NEAR(LossWeight(config, epsilon, level), beta / (level.sigma * level.sigma),
+                1e-9 * beta / (level.sigma * level.sigma));
+  }
+}
+
+TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
   const at::Tensor clean = at::rand({2, 1, 2, 2});
-  configs::DdpmConfig config;
-  const auto objective = MakeDdpmObjective(config);
-  const TrainingExample example = objective->MakeExample(clean, 0, 0);
-  EXPECT_NEAR(objective->Loss(example.target + 0.5, example).item<double>(), 0.25, 1e-6);
+  const auto simple = MakeObjective({.process = DdpmConfig()}, kBatch);
+  const TrainingExample example = simple->MakeExample(clean, 0, 0);
+  EXPECT_NEAR(simple->Loss(example.target + 0.5, example).item<double>(), 0.25, 1e-6);
+
+  const auto score = MakeObjective({.process = SdeConfig()}, kBatch);
+  const TrainingExample weighted = score->MakeExample(clean, 0, 0);
+  // sigma times the score is -epsilon: an error of 1 / sigma is one of 1.
+  EXPECT_NEAR(score->Loss(weighted.target + at::rsqrt(weighted.weights), weighted).item<double>(),
+              1, 1e-5);
+}
+
+// Golden values of shared/numerics.md, 1: DDPM's linear schedule.
+TEST(StepPosteriorTest, VariancesAreThePapers) {
+  const NoiseSchedule schedule = MakeNoiseSchedule(LinearBetas(1000, 1e-4, 0.02));
+  EXPECT_NEAR(PosteriorAt(schedule, 1).log_variance, std::log(5.45318766e-5), 1e-7);
+  EXPECT_NEAR(PosteriorAt(schedule, 0).log_variance, -9.81672514, 1e-7);
+  EXPECT_NEAR(PosteriorAt(schedule, 0).original, 1, 1e-12);
+  EXPECT_NEAR(PosteriorAt(schedule, 0).sample, 0, 1e-12);
+  EXPECT_NEAR(PosteriorAt(schedule, 999).log_beta, std::log(0.02), 1e-12);
+}
+
+// The bins of all levels share out the whole probability.
+TEST(StepPosteriorTest, BinsAreAPartition) {
+  const at::Tensor levels = at::linspace(-1, 1, 256, at::kDouble);
+  for (const double mean : {-1.1, -0.3, 0.0, 0.999}) {
+    for (const double log_variance : {-9.0, -3.0, 0.0}) {
+      const at::Tensor nll =
+          DiscretizedGaussianNll(levels, at::full({256}, mean, at::kDouble),
+                                 at::full({256}, log_variance, at::kDouble), 1.0 / 255);
+      EXPECT_NEAR(at::exp(-nll).sum().item<double>(), 1, 1e-8) << mean << " " << log_variance;
+    }
+  }
+}
+
+TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
+  const DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
+  const auto objective = MakeObjective(config, kBatch);
+  const at::Tensor clean = at::rand({8, 1, 2, 2}) * 2 - 1;
+  const TrainingExample example = objective->MakeExample(clean, 5, 0);
+  at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
+  prediction.set_requires_grad(true);
+  objective->Loss(prediction, example).backward();
+  const at::Tensor mean_gradient = prediction.grad().narrow(1, 0, 1);
+  // Of the simple loss: 2 * 0.1 / number of values.
+  EXPECT_TRUE(at::allclose(mean_gradient, at::full_like(mean_gradient, 0.2 / clean.numel())));
+  EXPECT_GT(prediction.grad().narrow(1, 1, 1).abs().min().item<double>(), 0);
+}
+
+// With a perfect mean the best variance of a step is the posterior's: -1 of the range.
+TEST(HybridObjectiveTest, APerfectMeanWantsThePosteriorVariance) {
+  const DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
+  const auto objective = MakeObjective(config, kBatch);
+  const at::Tensor clean = at::rand({64, 1, 1, 1}) * 2 - 1;
+  const TrainingExample example = objective->MakeExample(clean, 5, 0);
+  const auto loss_at = [&](double range) {
+    return objective->Loss(at::cat({example.target, at::full_like(clean, range)}, 1), example)
+        .item<double>();
+  };
+  EXPECT_LT(loss_at(-1), loss_at(-0.5));
+  EXPECT_LT(loss_at(-0.5), loss_at(1));
 }
 
 }  // namespace

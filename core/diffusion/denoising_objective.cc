@@ -1,0 +1,90 @@
+#include "core/diffusion/denoising_objective.h"
+
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "ATen/Parallel.h"
+#include "core/base/philox.h"
+#include "core/diffusion/loss_weighting.h"
+
+namespace langevin::diffusion {
+
+TrainingExample TrainingExample::To(const at::Device& device) const {
+  const auto move = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.to(device) : tensor;
+  };
+  return {.input = move(input),
+          .timesteps = move(timesteps),
+          .target = move(target),
+          .weights = move(weights),
+          .clean = move(clean),
+          .steps = move(steps)};
+}
+
+DenoisingObjective::DenoisingObjective(const configs::DiffusionConfig& config, int64_t global_batch)
+    : loss_(config.loss),
+      formulation_(FormulationFrom(config)),
+      times_(config, formulation_.process, global_batch),
+      has_steps_(std::holds_alternative<configs::DdpmConfig>(*config.process)),
+      has_weights_(config.loss.weighting != configs::Weighting::kSimple ||
+                   formulation_.target == Target::kScore) {}
+
+TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_t seed,
+                                                int64_t first_position) const {
+  const int64_t count = clean.size(0);
+  const int64_t values = clean.numel() / count;
+  TrainingExample example{.input = at::empty_like(clean),
+                          .timesteps = at::empty({count}, has_steps_ ? at::kLong : at::kFloat),
+                          .target = at::empty_like(clean)};
+  if (has_weights_) example.weights = at::empty({count, 1, 1, 1});
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> epsilon(values);
+    for (int64_t image = begin; image < end; ++image) {
+      const uint64_t position = first_position + image;
+      const NoiseLevel level = formulation_.process->At(TimeOf(seed, position));
+      const double data_sigma = formulation_.data_sigma;
+      const double in = PreconditioningAt(level, formulation_.target, data_sigma).in;
+      const TargetMix mix = TargetAt(level, formulation_.target, data_sigma);
+
+      RandomStream(seed, position, RandomPurpose::kTrainingNoise).FillNormal(epsilon);
+      const auto signal = static_cast<float>(in * level.alpha);
+      const auto noise = static_cast<float>(in * level.sigma);
+      const auto of_original = static_cast<float>(mix.original);
+      const auto of_epsilon = static_cast<float>(mix.epsilon);
+      const float* original = clean.data_ptr<float>() + image * values;
+      float* input = example.input.data_ptr<float>() + image * values;
+      float* target = example.target.data_ptr<float>() + image * values;
+      for (int64_t i = 0; i < values; ++i) {
+        input[i] = signal * original[i] + noise * epsilon[i];
+        target[i] = of_original * original[i] + of_epsilon * epsilon[i];
+      }
+
+      if (has_steps_) {
+        example.timesteps.data_ptr<int64_t>()[image] = static_cast<int64_t>(level.network_time);
+      } else {
+        example.timesteps.data_ptr<float>()[image] = static_cast<float>(level.network_time);
+      }
+      if (has_weights_) {
+        example.weights.data_ptr<float>()[image] =
+            static_cast<float>(LossWeight(loss_, formulation_, level));
+      }
+    }
+  });
+  return example;
+}
+
+at::Tensor DenoisingObjective::Loss(const at::Tensor& prediction,
+                                    const TrainingExample& example) const {
+  if (!example.weights.defined()) return at::mse_loss(prediction, example.target);
+  return (example.weights * at::square(prediction - example.target)).mean();
+}
+
+std::unique_ptr<Objective> MakeObjective(const configs::DiffusionConfig& config,
+                                         int64_t global_batch) {
+  if (configs::LearnsVariance(*config.process)) return MakeHybridObjective(config, global_batch);
+  return std::make_unique<DenoisingObjective>(config, global_batch);
+}
+
+}  // namespace langevin::diffusion
