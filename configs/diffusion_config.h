@@ -57,7 +57,7 @@ struct SdeConfig {
   double beta_max = 20;
   double sigma_min = 0.01;
   double sigma_max = 50;
-  Prediction prediction = Prediction::kScore;
+  Prediction prediction = Prediction::kEpsilon;
 
   friend bool operator==(const SdeConfig&, const SdeConfig&) = default;
 };

@@ -27,8 +27,6 @@
 namespace langevin::tools {
 namespace {
 
-constexpr int64_t kDefaultSteps = 50;
-
 // How long a rank may be silent, and how long one may wait for another that is alive.
 constexpr double kSilenceSeconds = 60;
 constexpr double kLongestShareSeconds = 24 * 3600;
@@ -37,12 +35,15 @@ struct SampleOptions {
   std::string model;
   std::string output;
   int64_t count = 16;
-  std::string sampler;
-  std::optional<int64_t> steps;  // Not set: kDefaultSteps, or all that a shorter process has.
+  diffusion::SamplerOptions sampler;
   uint64_t seed = 0;
   std::string weights = "ema";
   std::optional<int64_t> class_label;
   std::optional<double> guidance;
+  std::vector<double> guidance_interval;
+  std::optional<double> guidance_rescale;
+  std::string guide;
+  std::optional<int64_t> null_class;
   std::string noise;
 };
 
@@ -66,6 +67,109 @@ absl::StatusOr<at::Tensor> ReadNoise(FileSystem& file_system, const std::string&
   return noise.tensor;
 }
 
+// What can be said of guidance without a model.
+absl::Status CheckGuidance(const SampleOptions& options) {
+  if (!options.guidance.has_value()) {
+    if (!options.guidance_interval.empty() || options.guidance_rescale.has_value() ||
+        !options.guide.empty() || options.null_class.has_value()) {
+      return absl::InvalidArgumentError(
+          "--guide, --null_class, --guidance_interval and --guidance_rescale need --guidance W");
+    }
+    return absl::OkStatus();
+  }
+  if (!options.guide.empty() && options.null_class.has_value()) {
+    return absl::InvalidArgumentError(
+        "--guide and --null_class: guidance is away from one of them; give one");
+  }
+  if (options.guidance_interval.size() == 2 &&
+      !(options.guidance_interval[0] >= 0 &&
+        options.guidance_interval[0] < options.guidance_interval[1])) {
+    return absl::InvalidArgumentError(
+        "--guidance_interval: must be LOW,HIGH with 0 <= LOW < HIGH, in sigma / alpha");
+  }
+  return absl::OkStatus();
+}
+
+// Whether both say the same noise levels and tell networks of them in the same way.
+bool IsSameProcess(const diffusion::ForwardProcess& a, const diffusion::ForwardProcess& b) {
+  if (a.end_time() != b.end_time()) return false;
+  for (const double share : {0.125, 0.25, 0.5, 0.75, 1.0}) {
+    const diffusion::NoiseLevel at_a = a.At(share * a.end_time()),
+                                at_b = b.At(share * a.end_time());
+    if (at_a.alpha != at_b.alpha || at_a.sigma != at_b.sigma ||
+        at_a.network_time != at_b.network_time) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What `model`'s network means, of which the channels are known.
+absl::StatusOr<diffusion::Formulation> FormulationOf(const exporting::Model& model) {
+  LANGEVIN_ASSIGN_OR_RETURN(diffusion::Formulation formulation,
+                            diffusion::FormulationFrom(model.scheduler));
+  const configs::UNetConfig& unet = model.network->config();
+  formulation.learns_variance = unet.out_channels == 2 * unet.in_channels;
+  if (unet.out_channels != unet.in_channels && !formulation.learns_variance) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        model.origin, ": has ", unet.in_channels, " channels in and ", unet.out_channels,
+        " out; only as many or twice as many (a learned variance) can be sampled"));
+  }
+  return formulation;
+}
+
+// Guidance away from `guide`, if that is not null, or the null class.
+absl::Status AddGuidance(const SampleOptions& options, const exporting::Model& model,
+                         const exporting::Model* guide, diffusion::SamplingRequest& request) {
+  request.guidance.scale = options.guidance.value_or(1);
+  request.guidance.rescale = options.guidance_rescale.value_or(0);
+  if (options.guidance_interval.size() == 2) {
+    request.guidance.low = options.guidance_interval[0];
+    request.guidance.high = options.guidance_interval[1];
+  }
+  if (!options.guidance.has_value()) return absl::OkStatus();
+  const configs::UNetConfig& unet = model.network->config();
+  if (guide == nullptr) {
+    if (!options.null_class.has_value()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(model.origin,
+                       ": --guidance needs something to lead away from: a worse model (--guide "
+                       "MODEL), or the class that stands for none in a model that was trained with "
+                       "label dropout (--null_class K)"));
+    }
+    if (!unet.is_conditional() || *options.null_class < 0 ||
+        (unet.num_class_embeds.has_value() && *options.null_class >= *unet.num_class_embeds)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--null_class ", *options.null_class, ": ", model.origin,
+          unet.is_conditional()
+              ? absl::StrCat(" has the classes 0 to ", unet.num_class_embeds.value_or(1) - 1)
+              : std::string(" has no classes")));
+    }
+    request.null_class = options.null_class;
+    return absl::OkStatus();
+  }
+  const configs::UNetConfig& other = guide->network->config();
+  LANGEVIN_ASSIGN_OR_RETURN(request.guide_formulation, FormulationOf(*guide));
+  if (!IsSameProcess(*request.guide_formulation.process, *request.formulation.process)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--guide ", guide->origin, ": was trained with other noise levels than ",
+                     model.origin, "; both must have the same diffusion process"));
+  }
+  if (other.in_channels != unet.in_channels) {
+    return absl::InvalidArgumentError(absl::StrCat("--guide ", guide->origin, ": has ",
+                                                   other.in_channels, " channels, the model ",
+                                                   unet.in_channels));
+  }
+  if (other.is_conditional() &&
+      (!unet.is_conditional() || other.num_class_embeds != unet.num_class_embeds)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--guide ", guide->origin, ": has other classes than ", model.origin));
+  }
+  request.guide = guide->network.get();
+  request.guide_has_classes = other.is_conditional();
+  return absl::OkStatus();
+}
+
 absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                                                        const SampleOptions& options,
                                                        const configs::UNetConfig& unet) {
@@ -73,18 +177,13 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
     return absl::InvalidArgumentError(
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
-  if (options.guidance.has_value()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options.model,
-                     ": --guidance needs a model that was trained with label dropout, and this one "
-                     "has no null label; leave --guidance out"));
-  }
   diffusion::SamplingRequest request{.seed = options.seed,
                                      .channels = unet.in_channels,
                                      .height = unet.sample_height(),
                                      .width = unet.sample_width(),
                                      .class_of = {},
-                                     .initial_noise = {}};
+                                     .initial_noise = {},
+                                     .count = options.count};
   if (unet.class_embed_type == "identity") {
     return absl::InvalidArgumentError(
         absl::StrCat(options.model,
@@ -171,20 +270,32 @@ absl::Status CheckOutput(FileSystem& file_system, const std::string& folder) {
   return absl::OkStatus();
 }
 
+// "50 network evaluations each": `evaluations` of one image each were made by rank 0.
+std::string DescribeEvaluations(const diffusion::Sampler& sampler, int64_t evaluations,
+                                int64_t ranks, int64_t count) {
+  const int64_t batches = diffusion::NumSamplingBatches(count);
+  const int64_t own = std::min((batches + ranks - 1) / ranks, batches) * diffusion::kSamplingBatch;
+  const int64_t images = sampler.is_adaptive() ? std::min(own, count) : own;
+  return absl::StrFormat("%s%.4g network evaluations each", sampler.is_adaptive() ? "about " : "",
+                         static_cast<double>(evaluations) / static_cast<double>(images));
+}
+
 absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runtime) {
   FileSystem& file_system = PosixFileSystem();
   at::set_num_threads(runtime.ComputeThreads(0));
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device,
                             ChooseDevice(runtime, configs::Backend::kAuto));
   absl::StatusOr<exporting::Model> model = absl::UnknownError("");
+  absl::StatusOr<exporting::Model> guide = absl::UnknownError("");
   absl::StatusOr<diffusion::SamplingRequest> request = absl::UnknownError("");
   absl::StatusOr<std::unique_ptr<diffusion::Sampler>> sampler = absl::UnknownError("");
   std::optional<Intensities> intensities;
   const absl::Status ready = [&]() -> absl::Status {
     if (runtime.rank() == 0) LANGEVIN_RETURN_IF_ERROR(CheckOutput(file_system, options.output));
-    model = exporting::OpenModel(
-        file_system, options.model,
-        options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma, device);
+    LANGEVIN_RETURN_IF_ERROR(CheckGuidance(options));
+    const exporting::Weights weights =
+        options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma;
+    model = exporting::OpenModel(file_system, options.model, weights, device);
     if (!model.ok()) return model.status();
     const absl::StatusOr<std::optional<Intensities>> known = IntensitiesFrom(model->facts);
     if (!known.ok()) {
@@ -194,9 +305,14 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
     intensities = *known;
     request = MakeRequest(file_system, options, model->network->config());
     if (!request.ok()) return request.status();
-    const int64_t steps =
-        options.steps.value_or(std::min(kDefaultSteps, model->scheduler.num_train_timesteps));
-    sampler = diffusion::MakeSampler(options.sampler, steps, model->scheduler);
+    LANGEVIN_ASSIGN_OR_RETURN(request->formulation, FormulationOf(*model));
+    if (!options.guide.empty()) {
+      guide = exporting::OpenModel(file_system, options.guide, weights, device);
+      if (!guide.ok()) return guide.status();
+    }
+    LANGEVIN_RETURN_IF_ERROR(
+        AddGuidance(options, *model, guide.ok() ? &*guide : nullptr, *request));
+    sampler = diffusion::MakeSampler(options.sampler, model->scheduler);
     return sampler.status();
   }();
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), ready));
@@ -208,6 +324,8 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
                                                      device.is_cuda(), kLongestShareSeconds));
   runtime.control().SetPhase("sample", 0);
   const double begin = MonotonicSeconds();
+  int64_t evaluations = 0;  // Of one image each, by this rank.
+  request->on_evaluation = [&](int64_t images) { evaluations += images; };
   LANGEVIN_ASSIGN_OR_RETURN(
       const at::Tensor samples,
       train::SampleTogether(
@@ -224,10 +342,82 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
   if (runtime.rank() == 0)
     written = WriteSamples(file_system, options.output, samples, intensities);
   LANGEVIN_RETURN_IF_ERROR(distributed::AgreeOnStatus(runtime.control(), written));
-  LogInfo("%d samples of %s in %s", options.count, model->origin,
-          FormatDuration(MonotonicSeconds() - begin));
+  if (runtime.rank() == 0) {
+    LogInfo("%d samples of %s in %s: %s, %s", options.count, model->origin,
+            FormatDuration(MonotonicSeconds() - begin),
+            options.sampler.name.empty() ? diffusion::DefaultSampler(model->scheduler)
+                                         : options.sampler.name,
+            DescribeEvaluations(**sampler, evaluations, communicator->size(), options.count));
+  }
   if (runtime.rank() == 0) absl::PrintF("%s\n", JoinPath(options.output, "grid.png"));
   return communicator->Shutdown();
+}
+
+void AddSamplerOptions(CLI::App& command, diffusion::SamplerOptions& sampler) {
+  command.add_option(
+      "--sampler", sampler.name,
+      diffusion::SamplerNames() +
+          "; left out, the one that the model's scheduler is: ddim for DDPM and DDIM, its own for "
+          "Euler, Heun, DPMSolver and UniPC, heun for all others (docs/sampling.md)");
+  command
+      .add_option("--steps", sampler.steps,
+                  "sampler steps (default: heun 18, unipc and dpmpp_* 20, pc 1000, others 50)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
+  command
+      .add_option("--spacing", sampler.spacing,
+                  "of the noise levels: leading, trailing, linspace (models with time steps), "
+                  "uniform (others), karras, exponential, beta; left out, as the model's scheduler "
+                  "has it")
+      ->check(CLI::IsMember(
+          {"leading", "trailing", "linspace", "uniform", "karras", "exponential", "beta"}));
+  command.add_option("--shift", sampler.shift,
+                     "flow models: shift of the times; above 1 more steps where there is much "
+                     "noise");
+  command.add_option("--eta", sampler.eta,
+                     "ddim (default 0), euler_ancestral (default 1): how much of the noise is new "
+                     "in each step, 0 to 1");
+  command.add_option("--churn", sampler.churn,
+                     "euler, heun: noise added before steps (S_churn of Karras et al. 2022)");
+  command.add_option("--churn_min", sampler.churn_min, "lowest sigma where --churn acts (S_tmin)");
+  command.add_option("--churn_max", sampler.churn_max, "highest sigma where --churn acts (S_tmax)");
+  command.add_option("--churn_noise", sampler.churn_noise,
+                     "standard deviation of that noise (S_noise, default 1)");
+  command.add_option("--order", sampler.order, "unipc: 1 to 3 (default 2)");
+  command.add_option("--predictor", sampler.predictor,
+                     "pc: reverse_diffusion (default) or euler_maruyama");
+  command.add_option("--corrector_steps", sampler.corrector_steps,
+                     "pc: Langevin steps for each noise level (default 1)");
+  command.add_option("--snr", sampler.snr,
+                     "pc: signal-to-noise ratio of Langevin steps (default 0.16)");
+  command.add_option("--tolerance", sampler.tolerance,
+                     "rk45: relative and absolute error allowed in a step (default 1e-5)");
+  command.add_option("--clip", sampler.clip,
+                     "clip the predicted image to [-CLIP, CLIP] in every step; 0: do not clip");
+  command.add_option("--thresholding", sampler.thresholding,
+                     "dynamic thresholding: clip to this quantile of each predicted image and "
+                     "scale back into [-1, 1], such as 0.995; 0: do not");
+  command.add_option("--threshold_max", sampler.threshold_max,
+                     "highest value that --thresholding clips to");
+}
+
+void AddGuidanceOptions(CLI::App& command, SampleOptions& options) {
+  command
+      .add_option("--guidance", options.guidance,
+                  "W: away from what --guide or --null_class says, W times as far (1: not at all)")
+      ->check(CLI::Range(0.0, 1000.0));
+  command.add_option("--guide", options.guide,
+                     "autoguidance: a worse MODEL of the same kind, such as an early checkpoint");
+  command.add_option("--null_class", options.null_class,
+                     "classifier-free guidance: the class that stands for none in the model");
+  command
+      .add_option("--guidance_interval", options.guidance_interval,
+                  "LOW,HIGH: guidance acts only where sigma / alpha is in (LOW, HIGH]")
+      ->delimiter(',')
+      ->expected(2);
+  command
+      .add_option("--guidance_rescale", options.guidance_rescale,
+                  "0 to 1: how much of the image is scaled back to the unguided one's contrast")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 }  // namespace
@@ -248,9 +438,7 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
   command->add_option("--count", options->count, "how many images")
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
       ->capture_default_str();
-  command->add_option("--sampler", options->sampler, "ddim (default) or ddpm");
-  command->add_option("--steps", options->steps, "sampler steps (default 50)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
+  AddSamplerOptions(*command, options->sampler);
   command->add_option("--seed", options->seed, "image i depends on the seed and i alone")
       ->capture_default_str();
   command->add_option("--weights", options->weights, "of a run: ema (averaged) or raw")
@@ -258,7 +446,7 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
       ->capture_default_str();
   command->add_option("--class", options->class_label,
                       "class of all images; left out, image i has class i modulo their number");
-  command->add_option("--guidance", options->guidance, "scale of classifier-free guidance");
+  AddGuidanceOptions(*command, *options);
   command->add_option(
       "--noise", options->noise,
       "safetensors file whose tensor \"noise\" (count, C, H, W) is the initial noise");

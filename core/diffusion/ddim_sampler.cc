@@ -1,62 +1,88 @@
 #include <cmath>
+#include <utility>
 
 #include "ATen/ATen.h"
-#include "core/diffusion/sampler.h"
+#include "core/diffusion/samplers.h"
 
 namespace langevin::diffusion {
 namespace {
 
 class DdimSampler : public Sampler {
  public:
-  DdimSampler(const SchedulerConfig& config, int64_t steps)
-      : config_(config),
-        alphas_cumprod_(MakeNoiseSchedule(config).alphas_cumprod),
-        timesteps_(SamplingTimesteps(config, steps)) {}
+  DdimSampler(TimeGrid grid, double eta, Clipping clipping)
+      : grid_(std::move(grid)), eta_(eta), clipping_(clipping) {}
 
-  int64_t network_evaluations() const override { return static_cast<int64_t>(timesteps_.size()); }
+  int64_t network_evaluations() const override { return static_cast<int64_t>(grid_.steps()); }
 
-  at::Tensor Run(const at::Tensor& noise, const Predictor& predictor,
-                 const NoiseSource& /*noise_source*/) const override {
-    at::Tensor sample = noise;
-    // The stride, not the next entry of timesteps_, says where a step ends: diffusers does it so,
-    // and with spacings other than "leading" it makes a difference.
-    const int64_t stride = config_.num_train_timesteps / network_evaluations();
-    for (const int64_t t : timesteps_) {
-      const at::Tensor prediction = predictor(sample, static_cast<double>(t));
-      sample = Step(t, t - stride, sample, prediction);
+  at::Tensor Run(const at::Tensor& noise, const Denoiser& denoiser,
+                 const NoiseSource& noise_source) const override {
+    at::Tensor sample = grid_.initial_scale * noise;
+    for (size_t step = 0; step < grid_.steps(); ++step) {
+      const NoiseLevel& from = grid_.levels[step];
+      const NoiseLevel& to = grid_.End(step);
+      const at::Tensor original = denoiser(sample, from).original;
+      const at::Tensor epsilon = internal::NoiseIn(sample, original, from);
+      const double fresh = FreshNoise(from, to);
+      sample = to.alpha * Clip(clipping_, original) +
+               std::sqrt(to.sigma * to.sigma - fresh * fresh) * epsilon;
+      if (fresh > 0) sample += fresh * noise_source(static_cast<int64_t>(step));
     }
     return sample;
   }
 
  private:
-  at::Tensor Step(int64_t t, int64_t previous_t, const at::Tensor& sample,
-                  const at::Tensor& prediction) const {
-    const double alpha_bar = alphas_cumprod_[t];
-    const double final_alpha_bar = config_.set_alpha_to_one ? 1.0 : alphas_cumprod_[0];
-    const double alpha_bar_previous =
-        previous_t >= 0 ? alphas_cumprod_[previous_t] : final_alpha_bar;
-    const at::Tensor original = internal::PredictOriginal(config_, alpha_bar, sample, prediction);
-    // epsilon is the one the network meant, not the one that fits the clipped image: diffusers'
-    // default (use_clipped_model_output = False).
-    const double signal = std::sqrt(alpha_bar), noise = std::sqrt(1 - alpha_bar);
-    at::Tensor epsilon = prediction;
-    if (config_.prediction_type == "sample") {
-      epsilon = (sample - signal * prediction) / noise;
-    } else if (config_.prediction_type == "v_prediction") {
-      epsilon = signal * prediction + noise * sample;
-    }
-    return std::sqrt(alpha_bar_previous) * original + std::sqrt(1 - alpha_bar_previous) * epsilon;
+  // Equation 16 in terms of sigma and alpha: eta times the deviation of the noise that was not
+  // there at level `to` yet, as the forward process brings it in.
+  double FreshNoise(const NoiseLevel& from, const NoiseLevel& to) const {
+    if (eta_ == 0) return 0;
+    const double kept = to.sigma * from.alpha / (to.alpha * from.sigma);
+    return std::min(1.0, eta_ * std::sqrt(std::max(0.0, 1 - kept * kept))) * to.sigma;
   }
 
-  const SchedulerConfig config_;
-  const std::vector<double> alphas_cumprod_;
-  const std::vector<int64_t> timesteps_;
+  const TimeGrid grid_;
+  const double eta_;
+  const Clipping clipping_;
+};
+
+class RenoisingSampler : public Sampler {
+ public:
+  explicit RenoisingSampler(TimeGrid grid) : grid_(std::move(grid)) {}
+
+  int64_t network_evaluations() const override { return static_cast<int64_t>(grid_.steps()); }
+
+  at::Tensor Run(const at::Tensor& noise, const Denoiser& denoiser,
+                 const NoiseSource& noise_source) const override {
+    at::Tensor sample = grid_.initial_scale * noise;
+    for (size_t step = 0; step < grid_.steps(); ++step) {
+      const NoiseLevel& to = grid_.End(step);
+      sample = to.alpha * denoiser(sample, grid_.levels[step]).original;
+      if (to.sigma > 0) sample += to.sigma * noise_source(static_cast<int64_t>(step));
+    }
+    return sample;
+  }
+
+ private:
+  const TimeGrid grid_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sampler> MakeDdimSampler(const SchedulerConfig& config, int64_t steps) {
-  return std::make_unique<DdimSampler>(config, steps);
+namespace internal {
+
+at::Tensor NoiseIn(const at::Tensor& sample, const at::Tensor& original, const NoiseLevel& level) {
+  return (sample - level.alpha * original) / level.sigma;
+}
+
+double Lambda(const NoiseLevel& level) { return std::log(level.alpha) - std::log(level.sigma); }
+
+}  // namespace internal
+
+std::unique_ptr<Sampler> MakeDdimSampler(TimeGrid grid, double eta, Clipping clipping) {
+  return std::make_unique<DdimSampler>(std::move(grid), eta, clipping);
+}
+
+std::unique_ptr<Sampler> MakeRenoisingSampler(TimeGrid grid) {
+  return std::make_unique<RenoisingSampler>(std::move(grid));
 }
 
 }  // namespace langevin::diffusion

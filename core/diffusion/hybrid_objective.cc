@@ -21,8 +21,7 @@ class HybridObjective : public DenoisingObjective {
  public:
   HybridObjective(const configs::DiffusionConfig& config, int64_t global_batch)
       : DenoisingObjective(config, global_batch),
-        schedule_(MakeNoiseSchedule(
-            SchedulerConfigFrom(std::get<configs::DdpmConfig>(*config.process)))) {}
+        schedule_(MakeNoiseSchedule(SchedulerConfigFrom(config))) {}
 
   TrainingExample MakeExample(const at::Tensor& clean, uint64_t seed,
                               int64_t first_position) const override {

@@ -64,6 +64,10 @@ std::vector<double> LaplaceBetas(int64_t steps) {
   });
 }
 
+std::vector<double> ExponentialBetas(int64_t steps) {
+  return BetasForAlphaBar(steps, [](double t) { return std::exp(-12 * t); });
+}
+
 std::vector<double> RescaleToZeroTerminalSnr(const std::vector<double>& betas) {
   std::vector<double> root = MakeNoiseSchedule(betas).alphas_cumprod;
   for (double& value : root) value = std::sqrt(value);

@@ -27,6 +27,9 @@ std::vector<double> CosineBetas(int64_t steps);
 std::vector<double> SigmoidBetas(int64_t steps, double beta_start, double beta_end);
 // The Laplace schedule of diffusers' DDPMScheduler (Hang and Gu 2024).
 std::vector<double> LaplaceBetas(int64_t steps);
+// The schedule "exp" of diffusers' HeunDiscreteScheduler: alpha_bar = exp(-12 t), beta at most
+// 0.999.
+std::vector<double> ExponentialBetas(int64_t steps);
 
 // Lin et al. 2023, algorithm 1: shifts and scales sqrt(alpha_bar) so that nothing of the signal is
 // left at the last time step.

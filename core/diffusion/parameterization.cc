@@ -82,7 +82,7 @@ Target TargetFrom(configs::Prediction prediction) {
 }
 
 std::unique_ptr<ForwardProcess> ProcessFrom(const configs::DdpmConfig& config) {
-  return MakeDiscreteProcess(MakeNoiseSchedule(SchedulerConfigFrom(config)));
+  return MakeDiscreteProcess(MakeNoiseSchedule(SchedulerConfigFrom({.process = config})));
 }
 
 std::unique_ptr<ForwardProcess> ProcessFrom(const configs::EdmConfig& config) {

@@ -2,15 +2,18 @@
 // ranks.
 //
 // Images are computed in batches of a fixed size, aligned to multiples of it and padded, because
-// the bits of a convolution can depend on the size of its batch.
+// the bits of a convolution can depend on the size of its batch. Samplers whose steps depend on the
+// image compute each alone, for the same reason.
 #ifndef LANGEVIN_CORE_DIFFUSION_SAMPLING_H_
 #define LANGEVIN_CORE_DIFFUSION_SAMPLING_H_
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "ATen/core/Tensor.h"
+#include "core/diffusion/guidance.h"
 #include "core/diffusion/sampler.h"
 #include "core/model/network.h"
 
@@ -30,6 +33,20 @@ struct SamplingRequest {
   // Initial noise (count, C, H, W) in place of what the seed gives, for sample i at index i.
   // Undefined: by seed.
   at::Tensor initial_noise;
+  // What the network's output means (FormulationFrom).
+  Formulation formulation;
+  // Away from `guide` with its own formulation, which must be of the same process, or where that is
+  // not set from the network itself, told `null_class`. The guide gets the classes of class_of if
+  // guide_has_classes.
+  GuidanceOptions guidance;
+  const model::Network* guide = nullptr;  // Not owned.
+  Formulation guide_formulation;
+  bool guide_has_classes = false;
+  std::optional<int64_t> null_class;
+  // Samples from here on are padding: adaptive samplers leave them zero.
+  int64_t count = std::numeric_limits<int64_t>::max();
+  // Hears of every evaluation of a network and how many images it was of. Called by this thread.
+  std::function<void(int64_t images)> on_evaluation;
 };
 
 // Samples [kSamplingBatch * batch, kSamplingBatch * (batch + 1)): (kSamplingBatch, C, H, W), fp32,

@@ -90,12 +90,16 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
           "of the config to take the folder's"));
     }
     if (!config.diffusion.process.has_value() && init->has_scheduler) {
-      absl::StatusOr<configs::DdpmConfig> ddpm = diffusion::DdpmConfigFrom(init->scheduler);
-      if (!ddpm.ok()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(init->path, ": its scheduler: ", std::string(ddpm.status().message())));
+      absl::StatusOr<configs::DiffusionConfig> diffusion =
+          diffusion::DiffusionConfigFrom(init->scheduler);
+      if (!diffusion.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            init->path, ": its scheduler: ", std::string(diffusion.status().message())));
       }
-      config.diffusion.process = *ddpm;
+      config.diffusion.process = diffusion->process;
+      if (!config.diffusion.data_sigma.has_value()) {
+        config.diffusion.data_sigma = diffusion->data_sigma;
+      }
     }
   }
   if (!config.unet.has_value()) {

@@ -205,9 +205,9 @@ absl::Status Trainer::DrawSamplesIfDue() {
     return absl::OkStatus();
   }
   environment_.control.SetPhase("sample", state_.images_seen);
+  const diffusion::SchedulerConfig scheduler = diffusion::SchedulerConfigFrom(config_.diffusion);
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<diffusion::Sampler> sampler,
-                            diffusion::MakeSampler("ddim", monitor.sample_steps,
-                                                   diffusion::SchedulerConfigFrom(config_.diffusion)));
+                            diffusion::MakeSampler("", monitor.sample_steps, scheduler));
   const data::ImageShape& shape = environment_.dataset.shape();
   diffusion::SamplingRequest request{.seed = config_.seed,
                                      .channels = shape.channels,
@@ -215,6 +215,7 @@ absl::Status Trainer::DrawSamplesIfDue() {
                                      .width = shape.width,
                                      .class_of = {},
                                      .initial_noise = {}};
+  LANGEVIN_ASSIGN_OR_RETURN(request.formulation, diffusion::FormulationFrom(scheduler));
   if (config_.unet->is_conditional()) {
     const int64_t classes = environment_.dataset.num_classes();
     request.class_of = [classes](int64_t sample) { return sample % classes; };

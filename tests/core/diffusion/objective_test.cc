@@ -98,6 +98,34 @@ TEST(ObjectiveTest, APerfectNetworkDenoisesInEveryFamily) {
   }
 }
 
+// The scheduler that goes with an exported model says what the run learned: the same numbers out of
+// it, also through the file, and a run that goes on from the folder learns the same.
+TEST(ObjectiveTest, TheExportedSchedulerIsTheSameFormulation) {
+  for (const DiffusionConfig& config : AllConfigs()) {
+    const SchedulerConfig scheduler = SchedulerConfigFrom(config);
+    const absl::StatusOr<SchedulerConfig> read =
+        SchedulerConfigFromJson(SchedulerConfigToJson(scheduler), "test");
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(*read, scheduler) << SchedulerConfigToJson(scheduler);
+    const absl::StatusOr<Formulation> exported = FormulationFrom(*read);
+    ASSERT_TRUE(exported.ok()) << exported.status();
+    const Formulation trained = FormulationFrom(config);
+    EXPECT_EQ(exported->target, trained.target);
+    for (const double share : {0.013, 0.3, 0.9}) {
+      const double t = std::floor(share * 1000) / 1000 * trained.process->end_time();
+      const NoiseLevel a = trained.process->At(t), b = exported->process->At(t);
+      EXPECT_NEAR(a.alpha, b.alpha, 1e-12);
+      EXPECT_NEAR(a.sigma, b.sigma, 1e-12 * std::max(1.0, a.sigma));
+      EXPECT_NEAR(a.network_time, b.network_time, 1e-9 * std::max(1.0, a.network_time));
+      EXPECT_NEAR(PreconditioningAt(a, trained.target, trained.data_sigma).out,
+                  PreconditioningAt(b, exported->target, exported->data_sigma).out, 1e-9);
+    }
+    const absl::StatusOr<DiffusionConfig> resumed = DiffusionConfigFrom(*read);
+    ASSERT_TRUE(resumed.ok()) << resumed.status();
+    EXPECT_EQ(resumed->process, config.process) << scheduler.class_name;
+  }
+}
+
 // Karras et al. 2022, section 5: inputs and targets have unit variance at every noise level where
 // the data have the standard deviation that was told.
 TEST(ObjectiveTest, PreconditioningGivesUnitVariance) {
@@ -229,7 +257,8 @@ TEST(LossWeightTest, SoftMinSnrIsCrowsons) {
 
 // g^2 |score error|^2 for the score, and beta for epsilon's error over sigma^2.
 TEST(LossWeightTest, LikelihoodIsTheSquaredDiffusion) {
-  const Formulation score = FormulationFrom({.process = SdeConfig()});
+  const Formulation score =
+      FormulationFrom({.process = SdeConfig{.prediction = Prediction::kScore}});
   const Formulation epsilon =
       FormulationFrom({.process = SdeConfig{.prediction = Prediction::kEpsilon}});
   const configs::LossConfig config{.weighting = Weighting::kLikelihood};
@@ -248,7 +277,8 @@ TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
   const TrainingExample example = simple->MakeExample(clean, 0, 0);
   EXPECT_NEAR(simple->Loss(example.target + 0.5, example).item<double>(), 0.25, 1e-6);
 
-  const auto score = MakeObjective({.process = SdeConfig()}, kBatch);
+  const auto score =
+      MakeObjective({.process = SdeConfig{.prediction = Prediction::kScore}}, kBatch);
   const TrainingExample weighted = score->MakeExample(clean, 0, 0);
   // sigma times the score is -epsilon: an error of 1 / sigma is one of 1.
   EXPECT_NEAR(score->Loss(weighted.target + at::rsqrt(weighted.weights), weighted).item<double>(),

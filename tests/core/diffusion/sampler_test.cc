@@ -36,8 +36,11 @@ TEST(SamplerTest, LandsOnTheImageThatAllDataAre) {
         config.timestep_spacing = spacing;
         const auto sampler = MakeSampler(name, 20, config);
         ASSERT_TRUE(sampler.ok());
+        const auto formulation = FormulationFrom(config);
+        ASSERT_TRUE(formulation.ok());
         const at::Tensor result =
-            (*sampler)->Run(at::randn({2, 1, 3, 3}), PerfectPredictor(config, image), NoNoise);
+            (*sampler)->Run(at::randn({2, 1, 3, 3}),
+                            MakeDenoiser(*formulation, PerfectPredictor(config, image)), NoNoise);
         EXPECT_TRUE(at::allclose(result, image.expand_as(result), 1e-3, 2e-3))
             << name << " " << prediction << " " << spacing;
       }
@@ -61,7 +64,7 @@ TEST(SamplerTest, WhatCannotBeSampledIsRefused) {
   SchedulerConfig config;
   EXPECT_TRUE(absl::IsInvalidArgument(MakeSampler("ddim", 1001, config).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(MakeSampler("ddim", 0, config).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(MakeSampler("euler", 10, config).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(MakeSampler("magic", 10, config).status()));
   config.steps_offset = 1;
   EXPECT_TRUE(absl::IsInvalidArgument(MakeSampler("ddim", 1000, config).status()));
 }
