@@ -20,7 +20,8 @@ namespace langevin::configs {
 
 enum class BetaSchedule { kLinear, kScaledLinear, kCosine };
 enum class Prediction { kEpsilon, kSample, kVPrediction };
-enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay };
+enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay, kInverseSqrt };
+enum class OptimizerKind { kAdamW, kAdam };
 enum class Precision { kFp32, kBf16 };
 enum class Backend { kAuto, kMpi, kNccl };
 enum class Reduction { kOrdered, kFast };
@@ -86,6 +87,7 @@ struct DataConfig {
 };
 
 struct OptimizerConfig {
+  OptimizerKind kind = OptimizerKind::kAdamW;  // kAdam has weight_decay 0.
   double learning_rate = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -94,6 +96,7 @@ struct OptimizerConfig {
   double clip_norm = 1;
   int64_t warmup_images = 0;
   LearningRateSchedule schedule = LearningRateSchedule::kConstant;
+  int64_t reference_images = 0;  // kInverseSqrt: above 0; else 0.
 };
 
 struct EmaConfig {

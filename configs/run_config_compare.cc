@@ -84,8 +84,11 @@ proto::RunConfig WhatWeightsDependOn(RunConfig config) {
     kept.mutable_data()->clear_lanes();
     kept.mutable_data()->clear_window_blocks();
   }
+  // The weight decay says which of the two it is.
+  kept.mutable_optimizer()->clear_kind();
   // The other schedules end at total_images.
-  if (config.optimizer.schedule == LearningRateSchedule::kConstant) {
+  if (config.optimizer.schedule == LearningRateSchedule::kConstant ||
+      config.optimizer.schedule == LearningRateSchedule::kInverseSqrt) {
     kept.mutable_train()->clear_total_images();
   }
   return kept;

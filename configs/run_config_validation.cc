@@ -157,6 +157,23 @@ Problem FindProblemInOptimizer(const OptimizerConfig& config) {
         InRange("optimizer.warmup_images", config.warmup_images, 0, kMostImages)}) {
     if (problem.has_value()) return problem;
   }
+  if (config.kind == OptimizerKind::kAdam && config.weight_decay != 0) {
+    return ConfigProblem{
+        "optimizer.weight_decay",
+        absl::StrFormat("value %.9g: must be 0 where optimizer.kind is ADAM, which "
+                        "has no weight decay; ADAMW has",
+                        config.weight_decay)};
+  }
+  if (config.schedule == LearningRateSchedule::kInverseSqrt) {
+    return InRange("optimizer.reference_images", config.reference_images, 1, kMostImages);
+  }
+  if (config.reference_images != 0) {
+    return ConfigProblem{
+        "optimizer.reference_images",
+        absl::StrFormat("value %d: only the schedule INVERSE_SQRT has it; leave it out, or set "
+                        "optimizer.schedule to INVERSE_SQRT",
+                        config.reference_images)};
+  }
   return std::nullopt;
 }
 

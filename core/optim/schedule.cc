@@ -22,6 +22,9 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
       return rate * (1 - progress);
     case configs::LearningRateSchedule::kCosineDecay:
       return rate * 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    case configs::LearningRateSchedule::kInverseSqrt:
+      return rate / std::sqrt(std::max(1.0, static_cast<double>(images_seen) /
+                                                static_cast<double>(config.reference_images)));
   }
   return rate;
 }

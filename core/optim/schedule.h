@@ -9,7 +9,8 @@
 namespace langevin::optim {
 
 // The learning rate of the step that takes the run to `images_seen` images: a linear rise over
-// warmup_images, times the schedule's decay over the run. Never negative.
+// warmup_images, times the schedule's decay: over the run, or from reference_images on with the
+// inverse square root (Karras et al. 2024, EDM2). Never negative.
 double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_seen,
                       int64_t total_images);
 

@@ -96,6 +96,24 @@ TEST(CheckSameRunTest, ALearningRateThatEndsWithTheRunFixesItsLength) {
   }
 }
 
+TEST(CheckSameRunTest, AnInverseSqrtRunMayBecomeLonger) {
+  const std::vector<std::string> schedule = {"optimizer.schedule=INVERSE_SQRT",
+                                             "optimizer.reference_images=640"};
+  const auto with = [&](const std::string& change) {
+    return Load({schedule[0], schedule[1], change});
+  };
+  EXPECT_TRUE(CheckSameRun(Load(schedule), with("train.total_images=6400")).ok());
+  EXPECT_THAT(
+      std::string(CheckSameRun(Load(schedule), with("optimizer.reference_images=64")).message()),
+      StartsWith("field optimizer.reference_images: was 640 when the run began"));
+}
+
+TEST(CheckSameRunTest, AdamIsAdamWWithoutWeightDecay) {
+  EXPECT_TRUE(CheckSameRun(Load({"optimizer.kind=ADAM"}), Load({"optimizer.weight_decay=0"})).ok());
+  EXPECT_THAT(std::string(CheckSameRun(Load({}), Load({"optimizer.kind=ADAM"})).message()),
+              StartsWith("field optimizer.weight_decay: was 0.01 when the run began and is now 0"));
+}
+
 TEST(CheckSameRunTest, DiffusionLeftOutIsDdpmWithItsDefaults) {
   RunConfig without = Load({});
   without.ddpm.reset();

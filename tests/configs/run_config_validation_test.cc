@@ -130,6 +130,14 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        "optimizer.clip_norm: value nan: " + from_zero},
       {[](RunConfig& c) { c.optimizer.warmup_images = -1; },
        "optimizer.warmup_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.optimizer.kind = OptimizerKind::kAdam; },
+       "optimizer.weight_decay: value 0.01: must be 0 where optimizer.kind is ADAM, which has no "
+       "weight decay; ADAMW has"},
+      {[](RunConfig& c) { c.optimizer.schedule = LearningRateSchedule::kInverseSqrt; },
+       "optimizer.reference_images: value 0: must be from 1 to 1000000000000000"},
+      {[](RunConfig& c) { c.optimizer.reference_images = 64; },
+       "optimizer.reference_images: value 64: only the schedule INVERSE_SQRT has it; leave it out, "
+       "or set optimizer.schedule to INVERSE_SQRT"},
       {[](RunConfig& c) { c.ema.decay = 1; }, "ema.decay: value 1: " + below_one},
       {[](RunConfig& c) { c.ema.half_life_images = 0; },
        "ema.half_life_images: value 0: must be from 1 to 1000000000000000"},
