@@ -103,6 +103,9 @@ struct EmaConfig {
   std::optional<double> decay;  // If set, half_life_images is not used.
   int64_t half_life_images = 500000;
   double rampup_ratio = 0.05;
+  // If not empty, none of the above is used: power-function averages instead.
+  std::vector<double> power_std;
+  int64_t snapshot_every_images = 0;
 };
 
 struct TrainConfig {
@@ -168,8 +171,8 @@ std::string ToText(const RunConfig& config);
 // Whether `now` may go on from a checkpoint of `before`: OK if they make the same weights from the
 // same images. What may differ: total_images (unless the learning rate schedule depends on it),
 // data.loader_threads, data.prefetch, data.verify_checksums, data.checksum_rate, where the data
-// sets of data.mix lie, distributed, checkpoint, monitor. Else FailedPrecondition naming the first
-// field that differs and both values.
+// sets of data.mix lie, ema.snapshot_every_images, distributed, checkpoint, monitor. Else
+// FailedPrecondition naming the first field that differs and both values.
 absl::Status CheckSameRun(const RunConfig& before, const RunConfig& now);
 
 }  // namespace langevin::configs

@@ -73,6 +73,7 @@ proto::RunConfig WhatWeightsDependOn(RunConfig config) {
       static_cast<proto::Precision>(config.distributed.gradient_precision));
   kept.clear_checkpoint();
   kept.clear_monitor();
+  kept.mutable_ema()->clear_snapshot_every_images();
   kept.mutable_data()->clear_loader_threads();
   kept.mutable_data()->clear_prefetch();
   kept.mutable_data()->clear_verify_checksums();

@@ -216,10 +216,15 @@ EmaConfig FromProto(const proto::EmaConfig& from) {
   if (from.has_decay()) to.decay = from.decay();
   if (from.has_half_life_images()) to.half_life_images = from.half_life_images();
   to.rampup_ratio = from.rampup_ratio();
+  to.power_std.assign(from.power_std().begin(), from.power_std().end());
+  to.snapshot_every_images = from.snapshot_every_images();
   return to;
 }
 
 void ToProto(const EmaConfig& from, proto::EmaConfig& to) {
+  to.mutable_power_std()->Assign(from.power_std.begin(), from.power_std.end());
+  to.set_snapshot_every_images(from.snapshot_every_images);
+  if (!from.power_std.empty()) return;  // What it takes the place of is not used.
   if (from.decay.has_value()) {
     to.set_decay(*from.decay);
   } else {

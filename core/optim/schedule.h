@@ -3,6 +3,8 @@
 #define LANGEVIN_CORE_OPTIM_SCHEDULE_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "configs/run_config.h"
 
@@ -18,6 +20,14 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
 // half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et
 // al. 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
 double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t global_batch);
+
+// The averages that a run keeps, by name: "ema", or with power_std "ema_std_0.05" and so on. The
+// first is what is sampled and exported if nothing else is asked for.
+std::vector<std::string> AverageNames(const configs::EmaConfig& config);
+
+// The weight of the old average in that step (EmaDecayAt, PowerDecayAt), for each of them.
+std::vector<double> AverageDecaysAt(const configs::EmaConfig& config, int64_t images_seen,
+                                    int64_t global_batch);
 
 }  // namespace langevin::optim
 

@@ -108,6 +108,16 @@ TEST(CheckSameRunTest, AnInverseSqrtRunMayBecomeLonger) {
       StartsWith("field optimizer.reference_images: was 640 when the run began"));
 }
 
+TEST(CheckSameRunTest, TheAveragesMustStayAndHowOftenTheyAreStoredNeedNot) {
+  const std::string averages = "ema.power_std=[0.05,0.1]";
+  EXPECT_TRUE(
+      CheckSameRun(Load({averages}), Load({averages, "ema.snapshot_every_images=640"})).ok());
+  EXPECT_TRUE(CheckSameRun(Load({averages}), Load({averages, "ema.rampup_ratio=0.5"})).ok());
+  EXPECT_THAT(std::string(CheckSameRun(Load({averages}), Load({"ema.power_std=0.05"})).message()),
+              StartsWith("field ema.power_std: was [0.05, 0.1] when the run began"));
+  EXPECT_FALSE(CheckSameRun(Load({}), Load({averages})).ok());
+}
+
 TEST(CheckSameRunTest, AdamIsAdamWWithoutWeightDecay) {
   EXPECT_TRUE(CheckSameRun(Load({"optimizer.kind=ADAM"}), Load({"optimizer.weight_decay=0"})).ok());
   EXPECT_THAT(std::string(CheckSameRun(Load({}), Load({"optimizer.kind=ADAM"})).message()),

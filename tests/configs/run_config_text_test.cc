@@ -191,7 +191,7 @@ TEST(ParseRunConfigTest, NamesFileLineFieldValueAndWhatIsAllowed) {
        "train, distributed, checkpoint, monitor"},
       {"ema {\n# a comment\ncolour { red: 1 }\n}",
        "run.textproto:3: field ema.colour: there is no such field; ema has decay, "
-       "half_life_images, rampup_ratio"},
+       "half_life_images, rampup_ratio, power_std, snapshot_every_images"},
       {"diffusion {\n\nedm { sigma: 1 } }",
        "run.textproto:3: field diffusion.edm: there is no such field; did you mean ddpm? diffusion "
        "has ddpm"},
@@ -394,6 +394,10 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     } else {
       config.ema.half_life_images = 1 + below(1000000);
     }
+    if (below(2) == 0) {
+      config.ema = {.power_std = {0.01 + unit() / 8, 0.15 + unit() / 8},
+                    .snapshot_every_images = 64 * int64_t{below(1000)}};
+    }
     config.train = {.total_images = 64 * int64_t{1 + below(1000)},
                     .global_batch = 64,
                     .microbatch = int64_t{1} << below(7),
@@ -406,6 +410,7 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     EXPECT_EQ(back->unet, config.unet);
     EXPECT_EQ(back->ddpm, config.ddpm);
     EXPECT_EQ(back->optimizer.learning_rate, config.optimizer.learning_rate);
+    EXPECT_EQ(back->ema.power_std, config.ema.power_std);
     EXPECT_EQ(back->ema.decay, config.ema.decay);
     EXPECT_EQ(back->ema.half_life_images, config.ema.half_life_images);
   }
