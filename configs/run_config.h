@@ -19,7 +19,8 @@
 
 namespace langevin::configs {
 
-enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay };
+enum class LearningRateSchedule { kConstant, kLinearDecay, kCosineDecay, kInverseSqrt };
+enum class OptimizerKind { kAdamW, kAdam };
 enum class Precision { kFp32, kBf16 };
 enum class Backend { kAuto, kMpi, kNccl };
 enum class Reduction { kOrdered, kFast };
@@ -74,6 +75,7 @@ struct DataConfig {
 };
 
 struct OptimizerConfig {
+  OptimizerKind kind = OptimizerKind::kAdamW;  // kAdam has weight_decay 0.
   double learning_rate = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -82,12 +84,16 @@ struct OptimizerConfig {
   double clip_norm = 1;
   int64_t warmup_images = 0;
   LearningRateSchedule schedule = LearningRateSchedule::kConstant;
+  int64_t reference_images = 0;  // kInverseSqrt: above 0; else 0.
 };
 
 struct EmaConfig {
   std::optional<double> decay;  // If set, half_life_images is not used.
   int64_t half_life_images = 500000;
   double rampup_ratio = 0.05;
+  // If not empty, none of the above is used: power-function averages instead.
+  std::vector<double> power_std;
+  int64_t snapshot_every_images = 0;
 };
 
 struct TrainConfig {
@@ -153,8 +159,8 @@ std::string ToText(const RunConfig& config);
 // Whether `now` may go on from a checkpoint of `before`: OK if they make the same weights from the
 // same images. What may differ: total_images (unless the learning rate schedule depends on it),
 // data.loader_threads, data.prefetch, data.verify_checksums, data.checksum_rate, where the data
-// sets of data.mix lie, distributed, checkpoint, monitor. Else FailedPrecondition naming the first
-// field that differs and both values.
+// sets of data.mix lie, ema.snapshot_every_images, distributed, checkpoint, monitor. Else
+// FailedPrecondition naming the first field that differs and both values.
 absl::Status CheckSameRun(const RunConfig& before, const RunConfig& now);
 
 }  // namespace langevin::configs

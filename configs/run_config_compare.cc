@@ -73,6 +73,7 @@ proto::RunConfig WhatWeightsDependOn(RunConfig config) {
       static_cast<proto::Precision>(config.distributed.gradient_precision));
   kept.clear_checkpoint();
   kept.clear_monitor();
+  kept.mutable_ema()->clear_snapshot_every_images();
   kept.mutable_data()->clear_loader_threads();
   kept.mutable_data()->clear_prefetch();
   kept.mutable_data()->clear_verify_checksums();
@@ -84,8 +85,11 @@ proto::RunConfig WhatWeightsDependOn(RunConfig config) {
     kept.mutable_data()->clear_lanes();
     kept.mutable_data()->clear_window_blocks();
   }
+  // The weight decay says which of the two it is.
+  kept.mutable_optimizer()->clear_kind();
   // The other schedules end at total_images.
-  if (config.optimizer.schedule == LearningRateSchedule::kConstant) {
+  if (config.optimizer.schedule == LearningRateSchedule::kConstant ||
+      config.optimizer.schedule == LearningRateSchedule::kInverseSqrt) {
     kept.mutable_train()->clear_total_images();
   }
   return kept;

@@ -6,6 +6,8 @@ namespace {
 // Enums have the same numbers on both sides.
 static_assert(static_cast<int>(LearningRateSchedule::kLinearDecay) == proto::LINEAR_DECAY);
 static_assert(static_cast<int>(LearningRateSchedule::kCosineDecay) == proto::COSINE_DECAY);
+static_assert(static_cast<int>(LearningRateSchedule::kInverseSqrt) == proto::INVERSE_SQRT);
+static_assert(static_cast<int>(OptimizerKind::kAdam) == proto::ADAM);
 static_assert(static_cast<int>(Precision::kBf16) == proto::BF16);
 static_assert(static_cast<int>(Backend::kMpi) == proto::MPI);
 static_assert(static_cast<int>(Backend::kNccl) == proto::NCCL);
@@ -160,17 +162,22 @@ void ToProto(const DataConfig& from, proto::DataConfig& to) {
 }
 
 OptimizerConfig FromProto(const proto::OptimizerConfig& from) {
-  return {.learning_rate = from.learning_rate(),
+  // The default is AdamW's; Adam has no weight decay.
+  const bool decays = from.kind() != proto::ADAM || from.has_weight_decay();
+  return {.kind = static_cast<OptimizerKind>(from.kind()),
+          .learning_rate = from.learning_rate(),
           .beta1 = from.beta1(),
           .beta2 = from.beta2(),
           .epsilon = from.epsilon(),
-          .weight_decay = from.weight_decay(),
+          .weight_decay = decays ? from.weight_decay() : 0,
           .clip_norm = from.clip_norm(),
           .warmup_images = from.warmup_images(),
-          .schedule = static_cast<LearningRateSchedule>(from.schedule())};
+          .schedule = static_cast<LearningRateSchedule>(from.schedule()),
+          .reference_images = from.reference_images()};
 }
 
 void ToProto(const OptimizerConfig& from, proto::OptimizerConfig& to) {
+  to.set_kind(static_cast<proto::OptimizerKind>(from.kind));
   to.set_learning_rate(from.learning_rate);
   to.set_beta1(from.beta1);
   to.set_beta2(from.beta2);
@@ -179,6 +186,7 @@ void ToProto(const OptimizerConfig& from, proto::OptimizerConfig& to) {
   to.set_clip_norm(from.clip_norm);
   to.set_warmup_images(from.warmup_images);
   to.set_schedule(static_cast<proto::LearningRateSchedule>(from.schedule));
+  to.set_reference_images(from.reference_images);
 }
 
 EmaConfig FromProto(const proto::EmaConfig& from) {
@@ -186,10 +194,15 @@ EmaConfig FromProto(const proto::EmaConfig& from) {
   if (from.has_decay()) to.decay = from.decay();
   if (from.has_half_life_images()) to.half_life_images = from.half_life_images();
   to.rampup_ratio = from.rampup_ratio();
+  to.power_std.assign(from.power_std().begin(), from.power_std().end());
+  to.snapshot_every_images = from.snapshot_every_images();
   return to;
 }
 
 void ToProto(const EmaConfig& from, proto::EmaConfig& to) {
+  to.mutable_power_std()->Assign(from.power_std.begin(), from.power_std.end());
+  to.set_snapshot_every_images(from.snapshot_every_images);
+  if (!from.power_std.empty()) return;  // What it takes the place of is not used.
   if (from.decay.has_value()) {
     to.set_decay(*from.decay);
   } else {

@@ -151,10 +151,61 @@ Problem FindProblemInOptimizer(const OptimizerConfig& config) {
         InRange("optimizer.warmup_images", config.warmup_images, 0, kMostImages)}) {
     if (problem.has_value()) return problem;
   }
+  if (config.kind == OptimizerKind::kAdam && config.weight_decay != 0) {
+    return ConfigProblem{
+        "optimizer.weight_decay",
+        absl::StrFormat("value %.9g: must be 0 where optimizer.kind is ADAM, which "
+                        "has no weight decay; ADAMW has",
+                        config.weight_decay)};
+  }
+  if (config.schedule == LearningRateSchedule::kInverseSqrt) {
+    return InRange("optimizer.reference_images", config.reference_images, 1, kMostImages);
+  }
+  if (config.reference_images != 0) {
+    return ConfigProblem{
+        "optimizer.reference_images",
+        absl::StrFormat("value %d: only the schedule INVERSE_SQRT has it; leave it out, or set "
+                        "optimizer.schedule to INVERSE_SQRT",
+                        config.reference_images)};
+  }
   return std::nullopt;
 }
 
+Problem FindProblemInPowerEma(const EmaConfig& config) {
+  // Below this a step is a large part of the profile; above, all weights since the beginning count
+  // nearly alike.
+  constexpr double kLeastStd = 0.005, kMostStd = 0.28;
+  if (config.power_std.size() > 4) {
+    return ConfigProblem{"ema.power_std",
+                         absl::StrFormat("has %d averages: at most 4, each of which takes as much "
+                                         "memory as the weights",
+                                         config.power_std.size())};
+  }
+  for (auto std = config.power_std.begin(); std != config.power_std.end(); ++std) {
+    if (Problem problem = Require(*std >= kLeastStd && *std <= kMostStd, "ema.power_std", *std,
+                                  absl::StrFormat("from %.9g to %.9g", kLeastStd, kMostStd))) {
+      return problem;
+    }
+    const bool repeats = std::any_of(config.power_std.begin(), std, [&](double other) {
+      return std::abs(other - *std) < 1e-6;  // They must have names of their own.
+    });
+    if (Problem problem = Require(!repeats, "ema.power_std", *std, "there only once")) {
+      return problem;
+    }
+  }
+  if (config.power_std.empty() && config.snapshot_every_images > 0) {
+    return ConfigProblem{
+        "ema.snapshot_every_images",
+        absl::StrFormat("value %d: only power_std's averages are stored; set ema.power_std, for "
+                        "example to [0.05, 0.10]",
+                        config.snapshot_every_images)};
+  }
+  return InRange("ema.snapshot_every_images", config.snapshot_every_images, 0, kMostImages);
+}
+
 Problem FindProblemInEma(const EmaConfig& config) {
+  if (Problem problem = FindProblemInPowerEma(config)) return problem;
+  if (!config.power_std.empty()) return std::nullopt;
   if (config.decay.has_value()) {
     if (Problem problem = FromZeroToBelowOne("ema.decay", *config.decay)) return problem;
   } else if (Problem problem =
@@ -244,7 +295,8 @@ std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
 void RoundUpToGlobalBatch(RunConfig& config) {
   const int64_t batch = config.train.global_batch;
   for (int64_t* images : {&config.train.total_images, &config.checkpoint.every_images,
-                          &config.monitor.log_every_images, &config.monitor.sample_every_images}) {
+                          &config.monitor.log_every_images, &config.monitor.sample_every_images,
+                          &config.ema.snapshot_every_images}) {
     *images = RoundUp(*images, batch);
   }
 }

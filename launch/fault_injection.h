@@ -3,8 +3,8 @@
 //   LANGEVIN_FAULT=rank=2,phase=all_reduce,images_seen=32,kind=stop
 //
 // The rank does its work until it enters the phase at that images_seen or later. Phases are those
-// that messages name: start, resume, load, forward_backward, all_reduce, optimizer, sample, agree,
-// checkpoint. images_seen left out is 0. Kinds:
+// that messages name: start, resume, load, forward_backward, all_reduce, optimizer, sample,
+// snapshot, agree, checkpoint. images_seen left out is 0. Kinds:
 //
 //   kill           SIGKILL              stop   SIGSTOP
 //   hang           sleeps for ever: alive, but it comes to nothing any more

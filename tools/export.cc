@@ -1,7 +1,10 @@
 #include "tools/export.h"
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "ATen/ATen.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/export/model_source.h"
+#include "core/export/post_hoc_model.h"
 
 namespace langevin::tools {
 namespace {
@@ -18,16 +22,38 @@ struct ExportOptions {
   std::string output;
   std::string weights = "ema";
   std::string sampler = "ddpm";
+  std::optional<double> ema_std;
+  std::optional<int64_t> ema_at;
 };
 
-absl::Status RunExport(const ExportOptions& options) {
-  FileSystem& file_system = PosixFileSystem();
+struct Source {
+  exporting::Model model;
+  std::string weights;  // In words.
+};
+
+absl::StatusOr<Source> OpenSource(FileSystem& file_system, const ExportOptions& options) {
+  if (options.ema_std.has_value()) {
+    LANGEVIN_ASSIGN_OR_RETURN(
+        exporting::PostHocModel made,
+        exporting::OpenPostHocModel(file_system, options.run, *options.ema_std, options.ema_at));
+    std::string words = absl::StrFormat(
+        "ema_std %.9g at images_seen %d, from %d snapshots, its profile %.2g %% off",
+        *options.ema_std, made.images_seen, made.snapshots, 100 * made.error);
+    return Source{std::move(made.model), std::move(words)};
+  }
   LANGEVIN_ASSIGN_OR_RETURN(
-      const exporting::Model model,
+      exporting::Model model,
       exporting::OpenModel(
           file_system, options.run,
           options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma,
           at::kCPU));
+  return Source{std::move(model), options.weights + " weights"};
+}
+
+absl::Status RunExport(const ExportOptions& options) {
+  FileSystem& file_system = PosixFileSystem();
+  LANGEVIN_ASSIGN_OR_RETURN(const Source source, OpenSource(file_system, options));
+  const exporting::Model& model = source.model;
   exporting::ExportRequest request{.unet = model.network->config(),
                                    .scheduler = model.scheduler,
                                    .weights = model.network->parameters().master(),
@@ -35,7 +61,7 @@ absl::Status RunExport(const ExportOptions& options) {
   request.scheduler.class_name = options.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler";
   LANGEVIN_RETURN_IF_ERROR(
       exporting::WriteModelFolder(file_system, options.output, request, *model.network));
-  LogInfo("exported %s (%s weights) as a diffusers %s", model.origin, options.weights,
+  LogInfo("exported %s (%s) as a diffusers %s", model.origin, source.weights,
           options.sampler == "ddim" ? "DDIMPipeline" : "DDPMPipeline");
   absl::PrintF("%s\n", options.output);
   return absl::OkStatus();
@@ -49,9 +75,25 @@ void RegisterExport(CLI::App& program, std::function<absl::Status()>& action) {
   auto options = std::make_shared<ExportOptions>();
   command->add_option("--run", options->run, "a run, or one of its checkpoints")->required();
   command->add_option("--output", options->output, "the folder to write")->required();
-  command->add_option("--weights", options->weights, "ema (averaged) or raw")
-      ->check(CLI::IsMember({"ema", "raw"}))
-      ->capture_default_str();
+  CLI::Option* weights =
+      command
+          ->add_option("--weights", options->weights,
+                       "ema (averaged; with ema.power_std the first of them) or raw")
+          ->check(CLI::IsMember({"ema", "raw"}))
+          ->capture_default_str();
+  CLI::Option* ema_std =
+      command
+          ->add_option("--ema_std", options->ema_std,
+                       "an average of this width, made of the run's ema_snapshots: its standard "
+                       "deviation as a share of the images seen")
+          ->check(CLI::Range(0.001, 0.288))
+          ->excludes(weights);
+  command
+      ->add_option("--ema_at", options->ema_at,
+                   "with --ema_std: as it stood at this images_seen, one of a snapshot; default: "
+                   "the newest")
+      ->check(CLI::PositiveNumber)
+      ->needs(ema_std);
   command->add_option("--sampler", options->sampler, "pipeline and scheduler: ddpm or ddim")
       ->check(CLI::IsMember({"ddpm", "ddim"}))
       ->capture_default_str();

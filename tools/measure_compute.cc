@@ -74,12 +74,16 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
     measured.activation_bytes = std::max<int64_t>(0, PeakMemoryBytes() - resident_before);
   }
 
-  train::TrainState state = train::TrainState::Begin(std::move(network));
+  train::TrainState state =
+      train::TrainState::Begin(std::move(network), /*sharding=*/nullptr, config.ema);
   measured.times.optimizer_s = MedianSeconds([&] {
     const at::Tensor& gradient = parameters.gradient();
     const double norm = optim::NormOfBlocks(optim::BlockSquares(gradient));
-    optim::ApplyAdamW({.learning_rate = 1e-4, .gradient_scale = 1 / (1 + norm), .ema_decay = 0.999},
-                      gradient, parameters.master(), state.optimizer);
+    optim::ApplyAdamW(
+        {.learning_rate = 1e-4,
+         .gradient_scale = 1 / (1 + norm),
+         .average_decays = std::vector<double>(state.optimizer.averages.size(), 0.999)},
+        gradient, parameters.master(), state.optimizer);
     parameters.RefreshComputeWeights();
   });
   return measured;

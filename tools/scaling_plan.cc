@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
 #include "core/model/unet2d.h"
+#include "core/optim/schedule.h"
 #include "core/train/gradient_exchange.h"
 #include "core/train/run_plan.h"
 #include "distributed/flat_sharding.h"
@@ -92,7 +93,9 @@ ordered_json DataJson(const Plan& plan) {
 
 absl::StatusOr<ordered_json> CheckpointJson(FileSystem& file_system, const std::string& output,
                                             const Plan& plan, int64_t parameters) {
-  const int64_t whole = 16 * parameters;  // Weights, average and two moments, fp32.
+  // Weights, averages and two moments, fp32.
+  const int64_t whole =
+      4 * (3 + static_cast<int64_t>(optim::AverageNames(plan.config.ema).size())) * parameters;
   LANGEVIN_ASSIGN_OR_RETURN(const uint64_t free_bytes,
                             file_system.FreeBytes(ExistingFolder(file_system, output)));
   return ordered_json{{"mib", Rounded(Mib(whole))},
@@ -233,8 +236,9 @@ absl::Status PrintScalingPlan(FileSystem& file_system, const ScalingOptions& opt
       times[link.name] = TimeJson(
           train::PredictStep(compute.times, way.zero_stage, plan.batch, traffic, link), plan.batch);
     }
-    const std::vector<train::MemoryPart> memory =
-        train::MemoryOfRank(store, way, plan.batch, distributed::PieceElements(device));
+    const std::vector<train::MemoryPart> memory = train::MemoryOfRank(
+        store, way, plan.batch, static_cast<int64_t>(optim::AverageNames(config.ema).size()),
+        distributed::PieceElements(device));
     json["distributions"].push_back(
         {{"name", NameOfWay(way)},
          {"configured", NameOfWay(way) == NameOfWay(config.distributed)},

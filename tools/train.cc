@@ -19,6 +19,7 @@
 #include "core/base/tensor_view.h"
 #include "core/base/version.h"
 #include "core/checkpoint/checkpoint.h"
+#include "core/checkpoint/ema_snapshots.h"
 #include "core/export/model_folder.h"
 #include "core/model/unet2d.h"
 #include "core/train/control_group.h"
@@ -107,10 +108,10 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
-    start.state = train::TrainState::Begin(std::move(network), sharding);
+    start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
     return start;
   }
-  start.state = train::TrainState::Begin(std::move(network), sharding);
+  start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
   start.origin = found->folder;
   LANGEVIN_RETURN_IF_ERROR(
       train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));
@@ -188,6 +189,8 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
   std::unique_ptr<monitor::RunMonitor> monitor;
   if (runtime.rank() == 0) {
     LANGEVIN_ASSIGN_OR_RETURN(monitor, OpenMonitor(file_system, options, plan, table, start));
+    LANGEVIN_RETURN_IF_ERROR(
+        checkpoint::RemoveEmaSnapshotsAfter(file_system, options.output, start.state.images_seen));
   }
   const int64_t total_images = plan.config.train.total_images;
   if (start.state.images_seen >= total_images) {

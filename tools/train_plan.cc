@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/status_macros.h"
+#include "core/optim/schedule.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
 #include "data/mixed_dataset.h"
@@ -17,6 +18,25 @@ namespace {
 train::Resume ResumeFrom(const std::string& name) {
   if (name == "never") return train::Resume::kNever;
   return name == "must" ? train::Resume::kMust : train::Resume::kAuto;
+}
+
+std::string DescribeAverages(const configs::EmaConfig& ema, int64_t num_parameters) {
+  if (ema.power_std.empty()) {
+    return ema.decay.has_value()
+               ? absl::StrFormat("exponential, decay %.9g a step", *ema.decay)
+               : absl::StrFormat("exponential, half-life %d images", ema.half_life_images);
+  }
+  std::string text = absl::StrFormat("std %.9g of the images seen", ema.power_std.front());
+  for (size_t i = 1; i < ema.power_std.size(); ++i) {
+    absl::StrAppendFormat(&text, ", %.9g", ema.power_std[i]);
+  }
+  if (ema.power_std.size() > 1) {
+    absl::StrAppendFormat(&text, "; %.9g is sampled and exported", ema.power_std.front());
+  }
+  if (ema.snapshot_every_images == 0) return text;
+  const auto bytes = static_cast<int64_t>(4 * ema.power_std.size()) * num_parameters;
+  return absl::StrFormat("%s; snapshots every %d images, %s each", text, ema.snapshot_every_images,
+                         FormatBytes(bytes));
 }
 
 }  // namespace
@@ -52,6 +72,7 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
   const configs::TrainConfig& train = config.train;
   const data::ImageShape& shape = plan.dataset->shape();
   const bool bf16 = train.precision == configs::Precision::kBf16;
+  const auto averages = static_cast<int64_t>(optim::AverageNames(config.ema).size());
   return {
       {"run", options.output},
       {"data", absl::StrFormat("%s: %d images of %d x %d x %d, fingerprint %s", options.data,
@@ -82,7 +103,8 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
                            ? absl::StrCat(config.checkpoint.every_images, " images or ")
                            : "",
                        FormatDuration(config.checkpoint.every_seconds), config.checkpoint.keep,
-                       FormatBytes(num_parameters * 16))},
+                       FormatBytes(num_parameters * 4 * (3 + averages)))},
+      {"averages", DescribeAverages(config.ema, num_parameters)},
       {"log", absl::StrFormat("every %d images (intervals are rounded up to whole steps)",
                               config.monitor.log_every_images)},
       {"sample grids",

@@ -2,13 +2,19 @@
 
 #include "ATen/ATen.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "configs/run_config.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/model/state_dict.h"
+#include "core/optim/schedule.h"
 
 namespace langevin::exporting {
 namespace {
+
+std::string NameOfAverage(const configs::EmaConfig& ema) {
+  return ema.power_std.empty() ? "ema" : absl::StrFormat("ema_std %.9g", ema.power_std.front());
+}
 
 absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string& path,
                                      Weights weights, at::Device device) {
@@ -27,8 +33,10 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
       .facts = {},
       .origin = found.folder};
   model::ParameterStore& store = model.network->parameters();
-  const std::vector<model::NamedTensor> tensors =
-      model::EmptyStateDict(store, store.master(), weights == Weights::kEma ? "ema." : "model.");
+  const bool averaged = weights == Weights::kEma;
+  const std::vector<model::NamedTensor> tensors = model::EmptyStateDict(
+      store, store.master(),
+      averaged ? absl::StrCat(optim::AverageNames(config.ema).front(), ".") : "model.");
   LANGEVIN_RETURN_IF_ERROR(
       checkpoint::LoadTensors(file_system, found, model::MutableViewsOf(tensors)));
   model::FillFromStateDict(store, tensors, store.master());
@@ -36,7 +44,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
   for (const auto& fact : found.metadata.facts) {
     if (!fact.first.starts_with(checkpoint::kResumeFactPrefix)) model.facts.push_back(fact);
   }
-  model.facts.emplace_back("weights", weights == Weights::kEma ? "ema" : "raw");
+  model.facts.emplace_back("weights", averaged ? NameOfAverage(config.ema) : "raw");
   model.facts.emplace_back("images_seen", absl::StrCat(found.metadata.images_seen));
   model.facts.emplace_back("data_fingerprint", found.metadata.data_fingerprint);
   model.facts.emplace_back("software", found.metadata.software);

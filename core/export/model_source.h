@@ -15,6 +15,7 @@
 
 namespace langevin::exporting {
 
+// kEma: the average; of a run that keeps several (ema.power_std), the first.
 enum class Weights { kEma, kRaw };
 
 struct Model {

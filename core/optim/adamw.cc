@@ -24,20 +24,23 @@ AdamWCoefficients CoefficientsOf(const AdamWStep& step) {
           .step_size = static_cast<float>(step.learning_rate / correction1),
           .inverse_root_correction2 = static_cast<float>(1 / std::sqrt(correction2)),
           .epsilon = static_cast<float>(step.epsilon),
-          .one_minus_ema_decay = static_cast<float>(1 - step.ema_decay)};
+          .one_minus_average_decay = static_cast<float>(1 - step.average_decays.front())};
 }
 
 // The same with whole-tensor operations, for devices.
-void SweepOnDevice(const AdamWCoefficients& k, const at::Tensor& gradient, at::Tensor weights,
+void SweepOnDevice(const AdamWStep& step, const at::Tensor& gradient, at::Tensor weights,
                    OptimizerState& state) {
+  const AdamWCoefficients k = CoefficientsOf(step);
   const at::Tensor g = gradient * k.gradient_scale;
   state.exp_avg.mul_(k.beta1).add_(g, k.one_minus_beta1);
   state.exp_avg_sq.mul_(k.beta2).addcmul_(g, g, k.one_minus_beta2);
   const at::Tensor denominator =
       state.exp_avg_sq.sqrt().mul_(k.inverse_root_correction2).add_(k.epsilon);
   weights.mul_(k.keep).addcdiv_(state.exp_avg, denominator, -k.step_size);
-  at::Tensor ema = state.ema.narrow(0, 0, weights.size(0));
-  ema.lerp_(weights, k.one_minus_ema_decay);
+  for (size_t i = 0; i < state.averages.size(); ++i) {
+    at::Tensor average = state.averages[i].narrow(0, 0, weights.size(0));
+    average.lerp_(weights, static_cast<float>(1 - step.average_decays[i]));
+  }
 }
 
 }  // namespace
@@ -45,18 +48,24 @@ void SweepOnDevice(const AdamWCoefficients& k, const at::Tensor& gradient, at::T
 void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor weights,
                 OptimizerState& state) {
   const at::NoGradGuard no_grad;
-  const AdamWCoefficients coefficients = CoefficientsOf(step);
   if (!gradient.device().is_cpu()) {
-    SweepOnDevice(coefficients, gradient, weights.narrow(0, 0, gradient.size(0)), state);
+    SweepOnDevice(step, gradient, weights.narrow(0, 0, gradient.size(0)), state);
     return;
   }
+  const AdamWCoefficients coefficients = CoefficientsOf(step);
   const float* g = gradient.data_ptr<float>();
   float* w = weights.data_ptr<float>();
   float* m = state.exp_avg.data_ptr<float>();
   float* v = state.exp_avg_sq.data_ptr<float>();
-  float* ema = state.ema.data_ptr<float>();
+  float* average = state.averages.front().data_ptr<float>();
   at::parallel_for(0, gradient.numel(), kChunk, [&](int64_t begin, int64_t end) {
-    AdamWSweep(coefficients, end - begin, g + begin, w + begin, m + begin, v + begin, ema + begin);
+    AdamWSweep(coefficients, end - begin, g + begin, w + begin, m + begin, v + begin,
+               average + begin);
+    // The weights of a chunk are still in the cache.
+    for (size_t i = 1; i < state.averages.size(); ++i) {
+      AverageSweep(static_cast<float>(1 - step.average_decays[i]), end - begin, w + begin,
+                   state.averages[i].data_ptr<float>() + begin);
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-// AdamW and the average of the weights, in one sweep over flat buffers.
+// AdamW and averages of the weights, in one sweep over flat buffers.
 //
 // The sweep reads and writes each number once: the step is limited by memory, and separate passes
 // for clipping, moments, weights and average would each cost as much as this one.
@@ -6,17 +6,18 @@
 #define LANGEVIN_CORE_OPTIM_ADAMW_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "ATen/core/Tensor.h"
 
 namespace langevin::optim {
 
-// What the optimizer remembers: three flat fp32 buffers, the moments as long as the gradient, the
-// average as long as the weights.
+// What the optimizer remembers: flat fp32 buffers, the moments as long as the gradient, averages as
+// long as the weights.
 struct OptimizerState {
-  at::Tensor exp_avg;     // First moment.
-  at::Tensor exp_avg_sq;  // Second moment.
-  at::Tensor ema;         // Average of the weights.
+  at::Tensor exp_avg;                // First moment.
+  at::Tensor exp_avg_sq;             // Second moment.
+  std::vector<at::Tensor> averages;  // Of the weights; at least one.
 };
 
 struct AdamWStep {
@@ -27,11 +28,11 @@ struct AdamWStep {
   double weight_decay = 0;
   int64_t step = 1;           // 1 for the first: for the correction of the moments' bias.
   double gradient_scale = 1;  // Multiplies the gradient: the mean over microbatches, and clipping.
-  double ema_decay = 0;
+  std::vector<double> average_decays = {0};  // The weight of each old average.
 };
 
 // One step: AdamW (Loshchilov and Hutter 2019, algorithm 2) on `weights` with `gradient`, then the
-// average of the new weights. Flat fp32 tensors on one device; `weights` may be longer than
+// averages of the new weights. Flat fp32 tensors on one device; `weights` may be longer than
 // `gradient`: the rest is not trained. A number's result depends on it alone: not on threads or on
 // how a buffer is cut.
 void ApplyAdamW(const AdamWStep& step, const at::Tensor& gradient, at::Tensor weights,

@@ -7,7 +7,7 @@ namespace langevin::optim {
 // The compiler vectorises the loop for each of these; the loader picks by what the CPU has.
 __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void AdamWSweep(
     const AdamWCoefficients& k, int64_t count, const float* gradient, float* weights,
-    float* exp_avg, float* exp_avg_sq, float* ema) {
+    float* exp_avg, float* exp_avg_sq, float* average) {
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i] * k.gradient_scale;
     const float m = k.beta1 * exp_avg[i] + k.one_minus_beta1 * g;
@@ -17,8 +17,13 @@ __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
     exp_avg[i] = m;
     exp_avg_sq[i] = v;
     weights[i] = w;
-    ema[i] += k.one_minus_ema_decay * (w - ema[i]);
+    average[i] += k.one_minus_average_decay * (w - average[i]);
   }
+}
+
+__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void AverageSweep(
+    float one_minus_decay, int64_t count, const float* weights, float* average) {
+  for (int64_t i = 0; i < count; ++i) average[i] += one_minus_decay * (weights[i] - average[i]);
 }
 
 __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) double

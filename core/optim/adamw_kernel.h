@@ -16,12 +16,15 @@ struct AdamWCoefficients {
   float step_size;                 // learning_rate / (1 - beta1^step).
   float inverse_root_correction2;  // 1 / sqrt(1 - beta2^step).
   float epsilon;
-  float one_minus_ema_decay;
+  float one_minus_average_decay;
 };
 
 // Updates `count` weights, their moments and their average, each number from its own alone.
 void AdamWSweep(const AdamWCoefficients& k, int64_t count, const float* gradient, float* weights,
-                float* exp_avg, float* exp_avg_sq, float* ema);
+                float* exp_avg, float* exp_avg_sq, float* average);
+
+// Moves `count` numbers of a further average towards the weights.
+void AverageSweep(float one_minus_decay, int64_t count, const float* weights, float* average);
 
 // In double, in an order that depends on `count` alone.
 double SumOfSquares(int64_t count, const float* values);

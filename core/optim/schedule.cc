@@ -5,6 +5,8 @@
 #include <limits>
 #include <numbers>
 
+#include "core/optim/power_ema.h"
+
 namespace langevin::optim {
 
 double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_seen,
@@ -22,6 +24,9 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
       return rate * (1 - progress);
     case configs::LearningRateSchedule::kCosineDecay:
       return rate * 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    case configs::LearningRateSchedule::kInverseSqrt:
+      return rate / std::sqrt(std::max(1.0, static_cast<double>(images_seen) /
+                                                static_cast<double>(config.reference_images)));
   }
   return rate;
 }
@@ -37,6 +42,23 @@ double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t
     half_life = std::min(half_life, config.rampup_ratio * static_cast<double>(images_seen));
   }
   return half_life > 0 ? std::pow(0.5, batch / half_life) : 0;
+}
+
+std::vector<std::string> AverageNames(const configs::EmaConfig& config) {
+  if (config.power_std.empty()) return {"ema"};
+  std::vector<std::string> names;
+  for (const double std : config.power_std) names.push_back(PowerEmaName(std));
+  return names;
+}
+
+std::vector<double> AverageDecaysAt(const configs::EmaConfig& config, int64_t images_seen,
+                                    int64_t global_batch) {
+  if (config.power_std.empty()) return {EmaDecayAt(config, images_seen, global_batch)};
+  std::vector<double> decays;
+  for (const double std : config.power_std) {
+    decays.push_back(PowerDecayAt(std, images_seen, global_batch));
+  }
+  return decays;
 }
 
 }  // namespace langevin::optim

@@ -3,13 +3,16 @@
 #define LANGEVIN_CORE_OPTIM_SCHEDULE_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "configs/run_config.h"
 
 namespace langevin::optim {
 
 // The learning rate of the step that takes the run to `images_seen` images: a linear rise over
-// warmup_images, times the schedule's decay over the run. Never negative.
+// warmup_images, times the schedule's decay: over the run, or from reference_images on with the
+// inverse square root (Karras et al. 2024, EDM2). Never negative.
 double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_seen,
                       int64_t total_images);
 
@@ -17,6 +20,14 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
 // half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et
 // al. 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
 double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t global_batch);
+
+// The averages that a run keeps, by name: "ema", or with power_std "ema_std_0.05" and so on. The
+// first is what is sampled and exported if nothing else is asked for.
+std::vector<std::string> AverageNames(const configs::EmaConfig& config);
+
+// The weight of the old average in that step (EmaDecayAt, PowerDecayAt), for each of them.
+std::vector<double> AverageDecaysAt(const configs::EmaConfig& config, int64_t images_seen,
+                                    int64_t global_batch);
 
 }  // namespace langevin::optim
 

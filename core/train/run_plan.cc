@@ -65,7 +65,7 @@ double Seconds(const distributed::Network& network, const std::vector<RecordedCo
 
 std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
                                      const configs::DistributedConfig& config,
-                                     const BatchPlan& batch, int64_t piece) {
+                                     const BatchPlan& batch, int64_t averages, int64_t piece) {
   const bool bf16 = store.compute_bf16().defined();
   const bool sends_bf16 = config.gradient_precision == configs::Precision::kBf16;
   const int64_t owners = config.zero_stage > 0 ? batch.ranks : 1;
@@ -83,7 +83,7 @@ std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
   if (bf16) parts.push_back({"gradients bf16", 2 * gradients});
   if (sends_bf16) parts.push_back({"gradients to send", 2 * gradients});
   parts.push_back({"moments", 8 * SliceOf(gradients, owners)});
-  parts.push_back({"average", 4 * SliceOf(weights, owners)});
+  parts.push_back({"average", 4 * averages * SliceOf(weights, owners)});
   parts.push_back({"partial sums", sent_bytes * gradients * WaitingSums(config, batch)});
   if (config.reduction == configs::Reduction::kOrdered && batch.ranks > 1) {
     parts.push_back({"exchange", MostParts(batch) * sent_bytes * std::min(piece, gradients)});

@@ -26,12 +26,13 @@ struct MemoryPart {
 };
 
 // What a rank keeps from step to step or needs in every step, without activations. ZeRO-1 cuts
-// moments, average and, in bf16 runs, the fp32 weights into one slice a rank. `store`'s
+// moments, averages and, in bf16 runs, the fp32 weights into one slice a rank. `store`'s
 // trainable_multiple is TrainableMultiple of the ranks, here and below; its device may be meta,
-// which takes no memory. `piece` is how many numbers the reducer exchanges at once.
+// which takes no memory. `averages` of the weights are kept; `piece` is how many numbers the
+// reducer exchanges at once.
 std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
                                      const configs::DistributedConfig& config,
-                                     const BatchPlan& batch, int64_t piece);
+                                     const BatchPlan& batch, int64_t averages, int64_t piece);
 
 // What one bucket makes the ranks exchange.
 struct BucketTraffic {

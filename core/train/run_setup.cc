@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
 #include "core/diffusion/scheduler_config.h"
+#include "core/optim/schedule.h"
 #include "data/augment.h"
 #include "data/measure_deviation.h"
 
@@ -124,8 +125,9 @@ int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int
   // in bf16 where it is sent so.
   int64_t bytes_each = 8;  // 4 + 4, or in bf16 2 + 4 + 2.
   if (config.distributed.gradient_precision == configs::Precision::kBf16) bytes_each += 2;
-  // Two moments, the average, and the fp32 weights if they are not those of forward and backward.
-  const int64_t sliced = (bf16 ? 16 : 12) * num_parameters;
+  // Two moments, the averages, and the fp32 weights if they are not those of forward and backward.
+  const auto averages = static_cast<int64_t>(optim::AverageNames(config.ema).size());
+  const int64_t sliced = (8 + 4 * averages + (bf16 ? 4 : 0)) * num_parameters;
   return num_parameters * bytes_each +
          (config.distributed.zero_stage > 0 ? sliced / ranks : sliced);
 }

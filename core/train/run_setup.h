@@ -20,7 +20,7 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
                                                  const data::Dataset& dataset,
                                                  const exporting::ModelFolder* init);
 
-// The number of bytes that weights, gradients, moments and average take on each of `ranks` ranks.
+// The number of bytes that weights, gradients, moments and averages take on each of `ranks` ranks.
 int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks);
 
 // InvalidArgument if the run's state alone exceeds the machine's memory.

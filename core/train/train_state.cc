@@ -3,16 +3,18 @@
 #include <utility>
 
 #include "ATen/ATen.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/model/flat_buffer.h"
 #include "core/model/state_dict.h"
+#include "core/optim/schedule.h"
 
 namespace langevin::train {
 namespace {
 
 // One of the flat buffers that make up a state.
 struct Buffer {
-  const char* prefix;  // Of the names in checkpoints.
+  std::string prefix;  // Of the names in checkpoints.
   at::Tensor* kept;    // As this rank has it: whole, or its slices.
   bool is_sliced;
   int64_t flat_size;  // Of the whole.
@@ -22,10 +24,15 @@ std::vector<Buffer> BuffersOf(TrainState& state) {
   const model::ParameterStore& store = state.network->parameters();
   optim::OptimizerState& optimizer = state.optimizer;
   const bool sliced = state.sharding != nullptr;
-  return {{"model.", &state.weights, state.has_sliced_weights(), store.flat_size()},
-          {"ema.", &optimizer.ema, sliced, store.flat_size()},
-          {"exp_avg.", &optimizer.exp_avg, sliced, store.trainable_size()},
-          {"exp_avg_sq.", &optimizer.exp_avg_sq, sliced, store.trainable_size()}};
+  std::vector<Buffer> buffers = {
+      {"model.", &state.weights, state.has_sliced_weights(), store.flat_size()}};
+  for (size_t i = 0; i < optimizer.averages.size(); ++i) {
+    buffers.push_back({absl::StrCat(state.average_names[i], "."), &optimizer.averages[i], sliced,
+                       store.flat_size()});
+  }
+  buffers.push_back({"exp_avg.", &optimizer.exp_avg, sliced, store.trainable_size()});
+  buffers.push_back({"exp_avg_sq.", &optimizer.exp_avg_sq, sliced, store.trainable_size()});
+  return buffers;
 }
 
 // The trainable part of a sliced buffer, from all ranks, and behind it the weights that are not
@@ -42,56 +49,30 @@ absl::StatusOr<at::Tensor> Gather(distributed::Communicator& communicator, const
   return whole;
 }
 
-}  // namespace
-
-TrainState TrainState::Begin(std::unique_ptr<model::Network> network,
-                             std::shared_ptr<const distributed::FlatSharding> sharding) {
-  model::ParameterStore& store = network->parameters();
-  TrainState state;
-  if (sharding == nullptr) {
-    state.weights = store.master();
-    const at::Tensor& gradient = store.gradient();
-    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
-                       .exp_avg_sq = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
-                       .ema = model::CloneFlatBuffer(store.master())};
-  } else {
-    const at::Tensor average = model::CloneFlatBuffer(sharding->TakeLocal(store.master()));
-    state.weights = store.master();
-    if (store.bf16_begin() < store.trainable_size()) {
-      state.weights = model::CloneFlatBuffer(average);
-      store.ReleaseMaster();
-    }
-    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(average.numel(), average.options()),
-                       .exp_avg_sq = model::ZeroFlatBuffer(average.numel(), average.options()),
-                       .ema = average};
-  }
-  state.network = std::move(network);
-  state.sharding = std::move(sharding);
-  return state;
-}
-
-absl::StatusOr<at::Tensor> TrainState::WholeEma(distributed::Communicator& communicator) const {
-  if (sharding == nullptr) return optimizer.ema;
-  return Gather(communicator, *this, optimizer.ema, network->parameters().flat_size());
-}
-
-absl::StatusOr<CheckpointTensors> TrainState::Tensors(distributed::Communicator& communicator) {
-  const model::ParameterStore& store = network->parameters();
-  const std::vector<Buffer> buffers = BuffersOf(*this);
-  CheckpointTensors tensors;
+std::vector<TensorView> Describe(const TrainState& state, const std::vector<Buffer>& buffers) {
+  std::vector<TensorView> views;
   for (const Buffer& buffer : buffers) {
-    for (TensorView& view : model::DescribeStateDict(store, buffer.flat_size, buffer.prefix)) {
-      tensors.views.push_back(std::move(view));
+    for (TensorView& view :
+         model::DescribeStateDict(state.network->parameters(), buffer.flat_size, buffer.prefix)) {
+      views.push_back(std::move(view));
     }
   }
-  const std::vector<int> owners = checkpoint::DivideTensors(tensors.views, communicator.size());
+  return views;
+}
+
+// The buffers' tensors, with copies of those whose owner is this rank.
+absl::StatusOr<CheckpointTensors> CopyOut(distributed::Communicator& communicator,
+                                          const TrainState& state,
+                                          const std::vector<Buffer>& buffers,
+                                          const std::vector<int>& owners) {
+  CheckpointTensors tensors{.views = Describe(state, buffers), .storage = {}};
   size_t i = 0;
   for (const Buffer& buffer : buffers) {
     at::Tensor whole = *buffer.kept;
     if (buffer.is_sliced) {
-      LANGEVIN_ASSIGN_OR_RETURN(whole, Gather(communicator, *this, whole, buffer.flat_size));
+      LANGEVIN_ASSIGN_OR_RETURN(whole, Gather(communicator, state, whole, buffer.flat_size));
     }
-    for (const model::Parameter& parameter : store.parameters()) {
+    for (const model::Parameter& parameter : state.network->parameters().parameters()) {
       if (parameter.offset >= buffer.flat_size) continue;  // Not in this buffer.
       TensorView& view = tensors.views[i];
       if (owners[i++] != communicator.rank()) continue;
@@ -102,6 +83,61 @@ absl::StatusOr<CheckpointTensors> TrainState::Tensors(distributed::Communicator&
     }
   }
   return tensors;
+}
+
+}  // namespace
+
+TrainState TrainState::Begin(std::unique_ptr<model::Network> network,
+                             std::shared_ptr<const distributed::FlatSharding> sharding,
+                             const configs::EmaConfig& ema) {
+  model::ParameterStore& store = network->parameters();
+  TrainState state;
+  if (sharding == nullptr) {
+    state.weights = store.master();
+    const at::Tensor& gradient = store.gradient();
+    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
+                       .exp_avg_sq = model::ZeroFlatBuffer(gradient.numel(), gradient.options()),
+                       .averages = {model::CloneFlatBuffer(store.master())}};
+  } else {
+    const at::Tensor average = model::CloneFlatBuffer(sharding->TakeLocal(store.master()));
+    state.weights = store.master();
+    if (store.bf16_begin() < store.trainable_size()) {
+      state.weights = model::CloneFlatBuffer(average);
+      store.ReleaseMaster();
+    }
+    state.optimizer = {.exp_avg = model::ZeroFlatBuffer(average.numel(), average.options()),
+                       .exp_avg_sq = model::ZeroFlatBuffer(average.numel(), average.options()),
+                       .averages = {average}};
+  }
+  state.average_names = optim::AverageNames(ema);
+  std::vector<at::Tensor>& averages = state.optimizer.averages;
+  while (averages.size() < state.average_names.size()) {
+    averages.push_back(model::CloneFlatBuffer(averages.front()));
+  }
+  state.network = std::move(network);
+  state.sharding = std::move(sharding);
+  return state;
+}
+
+absl::StatusOr<at::Tensor> TrainState::WholeEma(distributed::Communicator& communicator) const {
+  const at::Tensor& average = optimizer.averages.front();
+  if (sharding == nullptr) return average;
+  return Gather(communicator, *this, average, network->parameters().flat_size());
+}
+
+absl::StatusOr<CheckpointTensors> TrainState::Tensors(distributed::Communicator& communicator) {
+  const std::vector<Buffer> buffers = BuffersOf(*this);
+  return CopyOut(communicator, *this, buffers,
+                 checkpoint::DivideTensors(Describe(*this, buffers), communicator.size()));
+}
+
+absl::StatusOr<CheckpointTensors> TrainState::AverageTensors(
+    distributed::Communicator& communicator) {
+  std::vector<Buffer> buffers = BuffersOf(*this);
+  buffers = {buffers.begin() + 1,
+             buffers.begin() + 1 + static_cast<std::ptrdiff_t>(optimizer.averages.size())};
+  return CopyOut(communicator, *this, buffers,
+                 std::vector<int>(Describe(*this, buffers).size(), 0));
 }
 
 absl::Status TrainState::Load(FileSystem& file_system, const checkpoint::Found& found) {

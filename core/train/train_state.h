@@ -1,4 +1,4 @@
-// All that training changes: weights, their average, the optimizer's moments, and the clock.
+// All that training changes: weights, their averages, the optimizer's moments, and the clock.
 //
 // Nothing else is carried from step to step. Sample order, noise, augmentation and schedules are
 // functions of (config, data, seed, images_seen).
@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/run_config.h"
 #include "core/base/file_system.h"
 #include "core/base/tensor_view.h"
 #include "core/checkpoint/checkpoint.h"
@@ -38,22 +39,28 @@ struct TrainState {
   // this rank's slices, and the network has no master().
   at::Tensor weights;
   optim::OptimizerState optimizer;
+  std::vector<std::string> average_names;  // Of the optimizer's averages: optim::AverageNames.
   int64_t images_seen = 0;
 
-  // The state of a run that begins with the network's present weights: zero moments, the average a
-  // copy.
+  // The state of a run that begins with the network's present weights: zero moments, the averages
+  // copies.
   static TrainState Begin(std::unique_ptr<model::Network> network,
-                          std::shared_ptr<const distributed::FlatSharding> sharding = nullptr);
+                          std::shared_ptr<const distributed::FlatSharding> sharding = nullptr,
+                          const configs::EmaConfig& ema = {});
 
   bool has_sliced_weights() const { return !network->parameters().master().defined(); }
 
-  // The average of all weights, flat_size() long. All ranks together.
+  // The first average of all weights, flat_size() long. All ranks together.
   absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
 
-  // What a checkpoint holds: "model.", "ema.", "exp_avg.", "exp_avg_sq." and the parameter's name,
-  // whatever the sharding; with copies of those that this rank writes. A rank that keeps slices
-  // needs memory for one whole buffer meanwhile. All ranks together.
+  // What a checkpoint holds: "model.", "ema." (or the names of the averages), "exp_avg.",
+  // "exp_avg_sq." and the parameter's name, whatever the sharding; with copies of those that this
+  // rank writes. A rank that keeps slices needs memory for one whole buffer meanwhile. All ranks
+  // together.
   absl::StatusOr<CheckpointTensors> Tensors(distributed::Communicator& communicator);
+
+  // The averages alone, as a checkpoint has them, for rank 0 to write. All ranks together.
+  absl::StatusOr<CheckpointTensors> AverageTensors(distributed::Communicator& communicator);
 
   // Replaces all of it by what the checkpoint holds, written by any number of ranks.
   absl::Status Load(FileSystem& file_system, const checkpoint::Found& found);

@@ -11,6 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/checkpoint/ema_snapshots.h"
 #include "core/diffusion/sampling.h"
 #include "core/optim/schedule.h"
 #include "core/train/control_group.h"
@@ -73,6 +74,8 @@ absl::StatusOr<Outcome> Trainer::Run() {
 
     LANGEVIN_RETURN_IF_ERROR(LogIfDue());
     LANGEVIN_RETURN_IF_ERROR(DrawSamplesIfDue());
+    // Before the checkpoint, after which the run does not come here again.
+    LANGEVIN_RETURN_IF_ERROR(SaveEmaSnapshotIfDue());
     LANGEVIN_ASSIGN_OR_RETURN(const StepFlags flags, AgreeOnFlags());
     const bool finished = state_.images_seen >= config_.train.total_images;
     if (flags.checkpoint || flags.stop || finished) {
@@ -157,7 +160,7 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
       .weight_decay = optimizer.weight_decay,
       .step = images_after / plan_.global_batch,
       .gradient_scale = mean_scale * (clips ? optimizer.clip_norm / gradient_norm : 1),
-      .ema_decay = optim::EmaDecayAt(config_.ema, images_after, plan_.global_batch)};
+      .average_decays = optim::AverageDecaysAt(config_.ema, images_after, plan_.global_batch)};
   return train::UpdateWeights(environment_.communicator, step, gradient_sum, state_);
 }
 
@@ -235,6 +238,30 @@ absl::Status Trainer::DrawSamplesIfDue() {
          .height = images.size(2),
          .width = images.size(3),
          .values = {images.data_ptr<float>(), static_cast<size_t>(images.numel())}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::SaveEmaSnapshotIfDue() {
+  const configs::EmaConfig& ema = config_.ema;
+  const bool finished = state_.images_seen >= config_.train.total_images;
+  if (ema.snapshot_every_images == 0 || !(IsDue(ema.snapshot_every_images) || finished)) {
+    return absl::OkStatus();
+  }
+  environment_.control.SetPhase("snapshot", state_.images_seen);
+  LANGEVIN_ASSIGN_OR_RETURN(const CheckpointTensors tensors,
+                            state_.AverageTensors(environment_.communicator));
+  if (plan_.rank != 0) return absl::OkStatus();
+  const absl::Status written =
+      checkpoint::WriteEmaSnapshot(environment_.file_system, environment_.run_folder,
+                                   {.images_seen = state_.images_seen,
+                                    .stds = ema.power_std,
+                                    .data_fingerprint = environment_.metadata.data_fingerprint,
+                                    .software = environment_.metadata.software},
+                                   tensors.views);
+  if (!written.ok()) {
+    LogWarning("images_seen %d: no snapshot of the averages: %s; training goes on",
+               state_.images_seen, std::string(written.message()));
   }
   return absl::OkStatus();
 }

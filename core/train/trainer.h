@@ -66,6 +66,7 @@ class Trainer {
   absl::StatusOr<StepFlags> AgreeOnFlags();
   absl::Status LogIfDue();
   absl::Status DrawSamplesIfDue();
+  absl::Status SaveEmaSnapshotIfDue();
   absl::Status SaveCheckpoint(bool must_succeed);
 
   bool IsDue(int64_t interval) const { return interval > 0 && state_.images_seen % interval == 0; }

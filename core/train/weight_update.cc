@@ -60,7 +60,10 @@ absl::Status UpdateWeights(distributed::Communicator& communicator, const optim:
     const int64_t size = shard.size();
     optim::OptimizerState part{.exp_avg = state.optimizer.exp_avg.narrow(0, place, size),
                                .exp_avg_sq = state.optimizer.exp_avg_sq.narrow(0, place, size),
-                               .ema = state.optimizer.ema.narrow(0, place, size)};
+                               .averages = {}};
+    for (const at::Tensor& average : state.optimizer.averages) {
+      part.averages.push_back(average.narrow(0, place, size));
+    }
     const int64_t begin = state.has_sliced_weights() ? place : shard.begin;
     optim::ApplyAdamW(step, gradient.narrow(0, shard.begin, size),
                       state.weights.narrow(0, begin, size), part);

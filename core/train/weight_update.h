@@ -17,7 +17,7 @@ namespace langevin::train {
 absl::StatusOr<double> GradientNorm(distributed::Communicator& communicator,
                                     const TrainState& state, const at::Tensor& gradient);
 
-// Updates weights, moments and average, and the weights that forward uses. All ranks together.
+// Updates weights, moments and averages, and the weights that forward uses. All ranks together.
 absl::Status UpdateWeights(distributed::Communicator& communicator, const optim::AdamWStep& step,
                            const at::Tensor& gradient, TrainState& state);
 

@@ -96,6 +96,34 @@ TEST(CheckSameRunTest, ALearningRateThatEndsWithTheRunFixesItsLength) {
   }
 }
 
+TEST(CheckSameRunTest, AnInverseSqrtRunMayBecomeLonger) {
+  const std::vector<std::string> schedule = {"optimizer.schedule=INVERSE_SQRT",
+                                             "optimizer.reference_images=640"};
+  const auto with = [&](const std::string& change) {
+    return Load({schedule[0], schedule[1], change});
+  };
+  EXPECT_TRUE(CheckSameRun(Load(schedule), with("train.total_images=6400")).ok());
+  EXPECT_THAT(
+      std::string(CheckSameRun(Load(schedule), with("optimizer.reference_images=64")).message()),
+      StartsWith("field optimizer.reference_images: was 640 when the run began"));
+}
+
+TEST(CheckSameRunTest, TheAveragesMustStayAndHowOftenTheyAreStoredNeedNot) {
+  const std::string averages = "ema.power_std=[0.05,0.1]";
+  EXPECT_TRUE(
+      CheckSameRun(Load({averages}), Load({averages, "ema.snapshot_every_images=640"})).ok());
+  EXPECT_TRUE(CheckSameRun(Load({averages}), Load({averages, "ema.rampup_ratio=0.5"})).ok());
+  EXPECT_THAT(std::string(CheckSameRun(Load({averages}), Load({"ema.power_std=0.05"})).message()),
+              StartsWith("field ema.power_std: was [0.05, 0.1] when the run began"));
+  EXPECT_FALSE(CheckSameRun(Load({}), Load({averages})).ok());
+}
+
+TEST(CheckSameRunTest, AdamIsAdamWWithoutWeightDecay) {
+  EXPECT_TRUE(CheckSameRun(Load({"optimizer.kind=ADAM"}), Load({"optimizer.weight_decay=0"})).ok());
+  EXPECT_THAT(std::string(CheckSameRun(Load({}), Load({"optimizer.kind=ADAM"})).message()),
+              StartsWith("field optimizer.weight_decay: was 0.01 when the run began and is now 0"));
+}
+
 TEST(CheckSameRunTest, DiffusionLeftOutIsDdpmWithItsDefaults) {
   RunConfig without = Load({});
   without.diffusion.process.reset();

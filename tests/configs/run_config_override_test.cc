@@ -130,7 +130,7 @@ TEST(OverrideTest, NamesTheOverrideAndWhatIsAllowed) {
        "monitor"},
       {"ema.colour=red",
        "--set ema.colour=red: there is no such field; ema has decay, "
-       "half_life_images, rampup_ratio"},
+       "half_life_images, rampup_ratio, power_std, snapshot_every_images"},
       {"seed.x=1", "--set seed.x=1: seed is a value and has no fields"},
       {"train=5",
        "--set train=5: train is a group of fields: set one of total_images, "

@@ -67,7 +67,8 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
            block_images: 11 lanes: 12 window_blocks: 13 class_balance: 0.14 weight: 1.5
            mix { path: "/a" weight: 1.6 } mix { path: "/b" } }
          optimizer { learning_rate: 0.5 beta1: 0.1 beta2: 0.2 epsilon: 0.3 weight_decay: 0.4
-           clip_norm: 0.6 warmup_images: 9 schedule: LINEAR_DECAY }
+           clip_norm: 0.6 warmup_images: 9 schedule: INVERSE_SQRT reference_images: 10
+           kind: ADAMW }
          ema { decay: 0.7 rampup_ratio: 0.8 }
          train { total_images: 100 global_batch: 10 microbatch: 5 precision: BF16 }
          distributed { backend: MPI reduction: FAST zero_stage: 0 timeout_seconds: 11
@@ -148,7 +149,8 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
   EXPECT_EQ(parsed->optimizer.weight_decay, 0.4);
   EXPECT_EQ(parsed->optimizer.clip_norm, 0.6);
   EXPECT_EQ(parsed->optimizer.warmup_images, 9);
-  EXPECT_EQ(parsed->optimizer.schedule, LearningRateSchedule::kLinearDecay);
+  EXPECT_EQ(parsed->optimizer.schedule, LearningRateSchedule::kInverseSqrt);
+  EXPECT_EQ(parsed->optimizer.reference_images, 10);
   EXPECT_EQ(parsed->ema.decay, 0.7);
   EXPECT_EQ(parsed->ema.rampup_ratio, 0.8);
   EXPECT_EQ(parsed->train.total_images, 100);
@@ -191,14 +193,14 @@ TEST(ParseRunConfigTest, NamesFileLineFieldValueAndWhatIsAllowed) {
        "run.textproto:3: field optimizer.learnin_rate: there is no such field; did you mean "
        "learning_rate? optimizer has learning_rate, beta1, beta2, epsilon, weight_decay, "
        "clip_norm, "
-       "warmup_images, schedule"},
+       "warmup_images, schedule, kind, reference_images"},
       {"seed: 1\n\nlearning_rate: 1\n",
        "run.textproto:3: field learning_rate: there is no such field; did you mean "
        "optimizer.learning_rate? a run config has seed, model, diffusion, data, optimizer, ema, "
        "train, distributed, checkpoint, monitor"},
       {"ema {\n# a comment\ncolour { red: 1 }\n}",
        "run.textproto:3: field ema.colour: there is no such field; ema has decay, "
-       "half_life_images, rampup_ratio"},
+       "half_life_images, rampup_ratio, power_std, snapshot_every_images"},
       {"diffusion {\n\nedn { sigma_max: 1 } }",
        "run.textproto:3: field diffusion.edn: there is no such field; did you mean edm? diffusion "
        "has ddpm, edm, flow, sde, loss, times, data_sigma"},
@@ -405,11 +407,22 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     }
     config.optimizer.learning_rate = unit();
     config.optimizer.beta2 = unit();
-    config.optimizer.schedule = static_cast<LearningRateSchedule>(below(3));
+    config.optimizer.schedule = static_cast<LearningRateSchedule>(below(4));
+    if (config.optimizer.schedule == LearningRateSchedule::kInverseSqrt) {
+      config.optimizer.reference_images = 1 + below(1000000);
+    }
+    if (below(2) == 0) {
+      config.optimizer.kind = OptimizerKind::kAdam;
+      config.optimizer.weight_decay = 0;
+    }
     if (below(2) == 0) {
       config.ema.decay = unit();
     } else {
       config.ema.half_life_images = 1 + below(1000000);
+    }
+    if (below(2) == 0) {
+      config.ema = {.power_std = {0.01 + unit() / 8, 0.15 + unit() / 8},
+                    .snapshot_every_images = 64 * int64_t{below(1000)}};
     }
     config.train = {.total_images = 64 * int64_t{1 + below(1000)},
                     .global_batch = 64,
@@ -423,6 +436,7 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     EXPECT_EQ(back->unet, config.unet);
     EXPECT_EQ(back->diffusion, config.diffusion);
     EXPECT_EQ(back->optimizer.learning_rate, config.optimizer.learning_rate);
+    EXPECT_EQ(back->ema.power_std, config.ema.power_std);
     EXPECT_EQ(back->ema.decay, config.ema.decay);
     EXPECT_EQ(back->ema.half_life_images, config.ema.half_life_images);
   }

@@ -36,6 +36,11 @@ TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
       [](RunConfig& c) { c.optimizer.clip_norm = c.optimizer.weight_decay = 0; },
       [](RunConfig& c) { c.ema = {.decay = 0, .rampup_ratio = 0}; },
       [](RunConfig& c) { c.ema = {.half_life_images = 1, .rampup_ratio = 1}; },
+      [](RunConfig& c) {
+        c.ema = {.power_std = {0.28, 0.005, 0.05, 0.1}};
+      },
+      // Not used beside power_std.
+      [](RunConfig& c) { c.ema = {.half_life_images = 0, .rampup_ratio = 9, .power_std = {0.1}}; },
       [](RunConfig& c) { c.data = {.loader_threads = 256, .prefetch = 1024}; },
       [](RunConfig& c) { c.data.augment = {.crop = 0.9, .rotate_degrees = 180, .translate = 1}; },
       [](RunConfig& c) { c.data.augment.edm.probability = 1; },
@@ -205,11 +210,39 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        "optimizer.clip_norm: value nan: " + from_zero},
       {[](RunConfig& c) { c.optimizer.warmup_images = -1; },
        "optimizer.warmup_images: value -1: must be from 0 to 1000000000000000"},
+      {[](RunConfig& c) { c.optimizer.kind = OptimizerKind::kAdam; },
+       "optimizer.weight_decay: value 0.01: must be 0 where optimizer.kind is ADAM, which has no "
+       "weight decay; ADAMW has"},
+      {[](RunConfig& c) { c.optimizer.schedule = LearningRateSchedule::kInverseSqrt; },
+       "optimizer.reference_images: value 0: must be from 1 to 1000000000000000"},
+      {[](RunConfig& c) { c.optimizer.reference_images = 64; },
+       "optimizer.reference_images: value 64: only the schedule INVERSE_SQRT has it; leave it out, "
+       "or set optimizer.schedule to INVERSE_SQRT"},
       {[](RunConfig& c) { c.ema.decay = 1; }, "ema.decay: value 1: " + below_one},
       {[](RunConfig& c) { c.ema.half_life_images = 0; },
        "ema.half_life_images: value 0: must be from 1 to 1000000000000000"},
       {[](RunConfig& c) { c.ema.rampup_ratio = 1.5; },
        "ema.rampup_ratio: value 1.5: must be from 0 to 1"},
+      {[](RunConfig& c) {
+         c.ema.power_std = {0.05, 0.3};
+       },
+       "ema.power_std: value 0.3: must be from 0.005 to 0.28"},
+      {[=](RunConfig& c) { c.ema.power_std = {kNan}; },
+       "ema.power_std: value nan: must be from 0.005 to 0.28"},
+      {[](RunConfig& c) {
+         c.ema.power_std = {0.05, 0.1, 0.05};
+       },
+       "ema.power_std: value 0.05: must be there only once"},
+      {[](RunConfig& c) {
+         c.ema.power_std = {0.01, 0.02, 0.03, 0.04, 0.05};
+       },
+       "ema.power_std: has 5 averages: at most 4, each of which takes as much memory as the "
+       "weights"},
+      {[](RunConfig& c) { c.ema.snapshot_every_images = 64; },
+       "ema.snapshot_every_images: value 64: only power_std's averages are stored; set "
+       "ema.power_std, for example to [0.05, 0.10]"},
+      {[](RunConfig& c) { c.ema = {.power_std = {0.05}, .snapshot_every_images = -1}; },
+       "ema.snapshot_every_images: value -1: must be from 0 to 1000000000000000"},
       {[](RunConfig& c) { c.train.total_images = 0; },
        "train.total_images: value 0: must be from 1 to 1000000000000000"},
       {[](RunConfig& c) { c.train.total_images = std::numeric_limits<int64_t>::max(); },

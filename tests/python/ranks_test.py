@@ -99,14 +99,16 @@ def test_gradients_in_bf16_are_other_bits(images, tmp_path):
     assert fp32 != bf16
 
 
-@pytest.mark.parametrize("precision", ["FP32", "BF16"])
-def test_resumed_on_other_ranks_with_and_without_slices(images, tmp_path, precision):
+@pytest.mark.parametrize("precision, averages", [("FP32", "ema.half_life_images=100"),
+                                                 ("BF16", "ema.half_life_images=100"),
+                                                 ("BF16", "ema.power_std=[0.1,0.05,0.2]")])
+def test_resumed_on_other_ranks_with_and_without_slices(images, tmp_path, precision, averages):
     """In bf16 a slice holds the fp32 weights too."""
-    precision = f"train.precision={precision}"
-    whole = train(CONDITIONAL + TRAINING % (96, ""), images, tmp_path / "whole", 1, precision)
+    settings = [f"train.precision={precision}", averages]
+    whole = train(CONDITIONAL + TRAINING % (96, ""), images, tmp_path / "whole", 1, *settings)
     for total, ranks, stage in [(32, 4, 1), (48, 1, 0), (64, 2, 1), (80, 8, 0), (96, 2, 0)]:
         parts = train(CONDITIONAL + TRAINING % (total, ""), images, tmp_path / "parts", ranks,
-                      precision, f"distributed.zero_stage={stage}")
+                      *settings, f"distributed.zero_stage={stage}")
     assert parts == whole
 
 

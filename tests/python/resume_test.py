@@ -37,11 +37,9 @@ def start(arguments, ranks=0):
                             env=ENVIRONMENT, start_new_session=True)
 
 
-@pytest.mark.parametrize("ranks, seed", [(0, 1), (0, 2), (2, 3)])
-def test_killed_at_random_moments_and_resumed(dataset, config, tmp_path, reference, ranks, seed):
+def train_with_kills(arguments, output, ranks, seed):
+    """Kills the run four times at random moments, and lets it end."""
     rng = random.Random(seed)
-    output = tmp_path / "run"
-    arguments = train_arguments(config, dataset, output)
     kills = 0
     while kills < 4 and newest_images_seen(output) < 640:
         before = newest_images_seen(output)
@@ -56,7 +54,30 @@ def test_killed_at_random_moments_and_resumed(dataset, config, tmp_path, referen
         kill_group(process)
         kills += 1
     run(arguments, ranks=ranks)
+
+
+@pytest.mark.parametrize("ranks, seed", [(0, 1), (0, 2), (2, 3)])
+def test_killed_at_random_moments_and_resumed(dataset, config, tmp_path, reference, ranks, seed):
+    output = tmp_path / "run"
+    train_with_kills(train_arguments(config, dataset, output), output, ranks, seed)
     assert (digest(output), metrics(output)) == reference
+
+
+def test_power_averages_and_their_snapshots_survive_kills(dataset, config, tmp_path):
+    results = set()
+    for name in ("whole", "killed"):
+        output = tmp_path / name
+        arguments = train_arguments(config, dataset, output, "--set", "ema.power_std=[0.05,0.1]",
+                                    "--set", "ema.snapshot_every_images=48")
+        if name == "whole":
+            run(arguments)
+        else:
+            train_with_kills(arguments, output, ranks=2, seed=4)
+        snapshots = [(path.name, path.read_bytes())
+                     for path in sorted((output / "ema_snapshots").iterdir())]
+        assert len(snapshots) == 640 // 48 + 1  # One at the end.
+        results.add(str((digest(output), metrics(output), snapshots)))
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])

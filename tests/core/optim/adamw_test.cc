@@ -12,7 +12,7 @@ namespace {
 OptimizerState ZeroState(const at::Tensor& weights) {
   return {.exp_avg = at::zeros_like(weights),
           .exp_avg_sq = at::zeros_like(weights),
-          .ema = weights.clone()};
+          .averages = {weights.clone()}};
 }
 
 // The paper's algorithm, in double, one number at a time.
@@ -25,7 +25,7 @@ void ReferenceStep(const AdamWStep& step, double gradient, double& weight, doubl
   const double v_hat = v / (1 - std::pow(step.beta2, step.step));
   weight -= step.learning_rate * step.weight_decay * weight;
   weight -= step.learning_rate * m_hat / (std::sqrt(v_hat) + step.epsilon);
-  ema = step.ema_decay * ema + (1 - step.ema_decay) * weight;
+  ema = step.average_decays[0] * ema + (1 - step.average_decays[0]) * weight;
 }
 
 TEST(AdamWTest, IsTheAlgorithmOfThePaper) {
@@ -39,7 +39,7 @@ TEST(AdamWTest, IsTheAlgorithmOfThePaper) {
                          .weight_decay = 0.1,
                          .step = t,
                          .gradient_scale = 0.5,
-                         .ema_decay = 0.9};
+                         .average_decays = {0.9}};
     ApplyAdamW(step, gradient, weights, state);
     for (int i = 0; i < 100; ++i) {
       ReferenceStep(step, gradient[i].item<float>(), w[i], m[i], v[i], ema[i]);
@@ -47,21 +47,21 @@ TEST(AdamWTest, IsTheAlgorithmOfThePaper) {
   }
   for (int i = 0; i < 100; ++i) {
     EXPECT_NEAR(weights[i].item<float>(), w[i], 4e-6);
-    EXPECT_NEAR(state.ema[i].item<float>(), ema[i], 4e-6);
+    EXPECT_NEAR(state.averages[0][i].item<float>(), ema[i], 4e-6);
   }
 }
 
 // A number's bits must not depend on where threads or vector registers cut the buffer.
 TEST(AdamWTest, BitsDoNotDependOnThreadsOrPlace) {
   const at::Tensor start = at::randn({100003}), gradient = at::randn({100003});
-  const AdamWStep step{.learning_rate = 1e-3, .weight_decay = 0.01, .ema_decay = 0.99};
+  const AdamWStep step{.learning_rate = 1e-3, .weight_decay = 0.01, .average_decays = {0.99}};
   std::vector<at::Tensor> results;
   for (const int threads : {1, 2, 3}) {
     at::set_num_threads(threads);
     at::Tensor weights = start.clone();
     OptimizerState state = ZeroState(weights);
     ApplyAdamW(step, gradient, weights, state);
-    results.push_back(at::cat({weights, state.exp_avg_sq, state.ema}));
+    results.push_back(at::cat({weights, state.exp_avg_sq, state.averages[0]}));
   }
   EXPECT_TRUE(at::equal(results[0], results[1]));
   EXPECT_TRUE(at::equal(results[0], results[2]));
@@ -71,20 +71,37 @@ TEST(AdamWTest, BitsDoNotDependOnThreadsOrPlace) {
   EXPECT_TRUE(at::equal(tail, results[0].narrow(0, 101, 500)));
 }
 
+TEST(AdamWTest, EachAverageIsTheOneItWouldBeAlone) {
+  const at::Tensor start = at::randn({70001}), gradient = at::randn({70001});
+  const std::vector<double> decays = {0.5, 0.9, 0};
+  at::Tensor weights = start.clone();
+  OptimizerState together = ZeroState(weights);
+  together.averages = {start.clone(), start.clone(), start.clone()};
+  ApplyAdamW({.learning_rate = 1e-2, .average_decays = decays}, gradient, weights, together);
+  for (size_t i = 0; i < decays.size(); ++i) {
+    at::Tensor again = start.clone();
+    OptimizerState alone = ZeroState(again);
+    ApplyAdamW({.learning_rate = 1e-2, .average_decays = {decays[i]}}, gradient, again, alone);
+    EXPECT_TRUE(at::equal(again, weights));
+    EXPECT_TRUE(at::allclose(together.averages[i], alone.averages[0], 1e-6, 1e-7)) << i;
+  }
+  EXPECT_TRUE(at::allclose(together.averages[2], weights));
+}
+
 TEST(AdamWTest, ZeroLearningRateChangesNoWeight) {
   at::Tensor weights = at::randn({1000});
   const at::Tensor before = weights.clone();
   OptimizerState state = ZeroState(weights);
-  ApplyAdamW({.learning_rate = 0, .weight_decay = 0.1, .ema_decay = 0.5}, at::randn({1000}),
+  ApplyAdamW({.learning_rate = 0, .weight_decay = 0.1, .average_decays = {0.5}}, at::randn({1000}),
              weights, state);
   EXPECT_TRUE(at::equal(weights, before));
-  EXPECT_TRUE(at::equal(state.ema, before));
+  EXPECT_TRUE(at::equal(state.averages[0], before));
 }
 
 TEST(AdamWTest, WhatHasNoGradientIsLeftAlone) {
   at::Tensor weights = at::ones({64});
   OptimizerState state{
-      .exp_avg = at::zeros({32}), .exp_avg_sq = at::zeros({32}), .ema = weights.clone()};
+      .exp_avg = at::zeros({32}), .exp_avg_sq = at::zeros({32}), .averages = {weights.clone()}};
   ApplyAdamW({.learning_rate = 0.1}, at::ones({32}), weights, state);
   EXPECT_TRUE(at::equal(weights.narrow(0, 32, 32), at::ones({32})));
   EXPECT_LT(weights[0].item<float>(), 1);

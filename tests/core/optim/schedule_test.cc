@@ -28,6 +28,23 @@ TEST(LearningRateTest, DecaysEndAtZero) {
   EXPECT_NEAR(LearningRateAt(config, 20000, 10000), 0, 1e-12);
 }
 
+// What EDM2's schedule gives (learning_rate_schedule of its training loop) for ref_lr 0.01,
+// ref_batches 100, a batch of 64 and a ramp of 1,000 images.
+TEST(LearningRateTest, InverseSqrtFallsFromTheReferenceOn) {
+  configs::OptimizerConfig config;
+  config.learning_rate = 0.01;
+  config.warmup_images = 1000;
+  config.schedule = configs::LearningRateSchedule::kInverseSqrt;
+  config.reference_images = 6400;
+  EXPECT_NEAR(LearningRateAt(config, 500, 10000), 0.005, 1e-15);
+  EXPECT_NEAR(LearningRateAt(config, 6400, 10000), 0.01, 1e-15);
+  EXPECT_NEAR(LearningRateAt(config, 25600, 10000), 0.005, 1e-15);
+  EXPECT_NEAR(LearningRateAt(config, 64000, 10000), 0.01 / std::sqrt(10.0), 1e-15);
+  config.reference_images = 250;  // Falls while it still warms up.
+  EXPECT_NEAR(LearningRateAt(config, 500, 10000), 0.005 / std::sqrt(2.0), 1e-15);
+  EXPECT_EQ(LearningRateAt(config, 500, 20000), LearningRateAt(config, 500, 10000));
+}
+
 TEST(EmaDecayTest, DecayAndHalfLifeAreTheSameThing) {
   configs::EmaConfig by_decay;
   by_decay.decay = 0.995;

@@ -48,7 +48,7 @@ std::map<std::string, int64_t> Memory(configs::Precision precision,
                                       const BatchPlan& batch) {
   std::map<std::string, int64_t> parts;
   for (const MemoryPart& part :
-       MemoryOfRank(*Model(batch.ranks, precision), way, batch, 2 * kMibNumbers)) {
+       MemoryOfRank(*Model(batch.ranks, precision), way, batch, 1, 2 * kMibNumbers)) {
     parts[part.name] = part.bytes;
   }
   return parts;
