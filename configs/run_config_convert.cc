@@ -40,6 +40,7 @@ UNetConfig FromProto(const proto::UNetConfig& from) {
   to.act_fn = from.act_fn();
   if (from.has_attention_head_dim()) to.attention_head_dim = from.attention_head_dim();
   to.norm_num_groups = from.norm_num_groups();
+  if (from.norm_num_groups() == 0) to.norm_num_groups.reset();
   if (from.has_attn_norm_num_groups()) to.attn_norm_num_groups = from.attn_norm_num_groups();
   to.norm_eps = from.norm_eps();
   to.resnet_time_scale_shift = from.resnet_time_scale_shift();
@@ -72,7 +73,7 @@ void ToProto(const UNetConfig& from, proto::UNetConfig& to) {
   to.set_dropout(from.dropout);
   to.set_act_fn(from.act_fn);
   if (from.attention_head_dim.has_value()) to.set_attention_head_dim(*from.attention_head_dim);
-  to.set_norm_num_groups(from.norm_num_groups);
+  to.set_norm_num_groups(from.norm_num_groups.value_or(0));
   if (from.attn_norm_num_groups.has_value()) {
     to.set_attn_norm_num_groups(*from.attn_norm_num_groups);
   }

@@ -217,6 +217,11 @@ absl::StatusOr<UNetConfig> UNetConfigFromJson(std::string_view json, std::string
     if (value == object.end()) return;
     // In these two diffusers takes null for the default.
     if (value->is_null() && (name == "downsample_type" || name == "upsample_type")) return;
+    // Of no use to a fourier embedding.
+    if (value->is_null() && config.time_embedding_type == "fourier" &&
+        (name == "freq_shift" || name == "flip_sin_to_cos")) {
+      return;
+    }
     note(name, Read(*value, field));
   });
   if (const auto value = object.find("sample_size"); value != object.end()) {

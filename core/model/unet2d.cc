@@ -12,7 +12,9 @@ namespace {
 
 BlockOptions OptionsFrom(const configs::UNetConfig& config) {
   return {.time_embed_dim = config.time_embed_dim(),
-          .norm_groups = config.norm_num_groups,
+          // Null: only the middle block uses it.
+          .norm_groups = config.norm_num_groups.value_or(
+              configs::SkipBlockGroups(config.block_out_channels.back())),
           .norm_epsilon = config.norm_eps,
           .activation = ActivationFromName(config.act_fn),
           .dropout = config.dropout,
@@ -63,13 +65,18 @@ UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, 
                                 /*resamples=*/i + 1 < blocks, channels[i], head_dim);
     shape.in_channels = channels[i == 0 ? 0 : i - 1];
     shape.layers = config_.layers_per_block;
-    down_blocks_.emplace_back(store_, absl::StrCat("down_blocks.", i), options_, shape);
+    const std::string name = absl::StrCat("down_blocks.", i);
+    if (configs::IsSkipBlock(config_.down_block_types[i])) {
+      down_blocks_.emplace_back(SkipDownBlock(store_, name, options_, shape));
+    } else {
+      down_blocks_.emplace_back(DownBlock(store_, name, options_, shape));
+    }
   }
 
   if (config_.mid_block_type.has_value()) {
     const bool scale_shift = options_.scale_shift;
     std::optional<int64_t> groups = config_.attn_norm_num_groups;
-    if (!groups.has_value() && !scale_shift) groups = config_.norm_num_groups;
+    if (!groups.has_value() && !scale_shift) groups = options_.norm_groups;
     mid_block_.emplace(store_, "mid_block", options_, channels.back(),
                        config_.add_attention
                            ? std::optional<int64_t>(head_dim.value_or(channels.back()))
@@ -84,11 +91,17 @@ UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, 
     shape.in_channels = channels[i == 0 ? level : level + 1];
     shape.skip_channels = channels[level == 0 ? 0 : level - 1];
     shape.layers = config_.layers_per_block + 1;
-    up_blocks_.emplace_back(store_, absl::StrCat("up_blocks.", i), options_, shape);
+    const std::string name = absl::StrCat("up_blocks.", i);
+    if (configs::IsSkipBlock(config_.up_block_types[i])) {
+      up_blocks_.emplace_back(SkipUpBlock(store_, name, options_, shape));
+    } else {
+      up_blocks_.emplace_back(UpBlock(store_, name, options_, shape));
+    }
   }
 
-  conv_norm_out_.emplace(store_, "conv_norm_out", config_.norm_num_groups, channels[0],
-                         config_.norm_eps);
+  conv_norm_out_.emplace(store_, "conv_norm_out",
+                         config_.norm_num_groups.value_or(configs::SkipBlockGroups(channels[0])),
+                         channels[0], config_.norm_eps);
   conv_out_.emplace(store_, "conv_out", channels[0], config_.out_channels, 3, 1, 1);
   store_.Allocate(precision, device, trainable_multiple);
 }
@@ -107,15 +120,20 @@ at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& clas
 at::Tensor UNet2D::Forward(const at::Tensor& sample, const at::Tensor& timesteps,
                            const at::Tensor& class_labels, const ForwardContext& context) const {
   const at::Tensor embedding = Embedding(timesteps, class_labels);
-  const at::Tensor input = config_.center_input_sample ? 2 * sample - 1 : sample;
   const at::ScalarType dtype = precision_ == configs::Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+  const at::Tensor input = (config_.center_input_sample ? 2 * sample - 1 : sample)
+                               .to(dtype)
+                               .contiguous(at::MemoryFormat::ChannelsLast);
 
-  at::Tensor x = conv_in_(input.to(dtype).contiguous(at::MemoryFormat::ChannelsLast));
-  std::vector<at::Tensor> skips = {x};
-  for (const DownBlock& block : down_blocks_) x = block(x, embedding, context, skips);
+  at::Tensor x = conv_in_(input);
+  SkipConnections skips{.features = {x}, .image = input};
+  const auto apply = [&](const auto& block) { x = block(x, embedding, context, skips); };
+  for (const auto& block : down_blocks_) std::visit(apply, block);
   if (mid_block_.has_value()) x = (*mid_block_)(x, embedding, context);
-  for (const UpBlock& block : up_blocks_) x = block(x, embedding, context, skips);
+  skips.image = at::Tensor();
+  for (const auto& block : up_blocks_) std::visit(apply, block);
   x = (*conv_out_)(conv_norm_out_->Activated(x, Activation::kSilu)).to(at::kFloat);
+  if (skips.image.defined()) x = x + skips.image.to(at::kFloat);
 
   if (config_.time_embedding_type == "fourier") {
     x = x / timesteps.to(at::kFloat).view({-1, 1, 1, 1});

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
@@ -13,6 +14,7 @@
 #include "core/model/layers.h"
 #include "core/model/network.h"
 #include "core/model/parameter_store.h"
+#include "core/model/skip_blocks.h"
 #include "core/model/time_embedding.h"
 #include "core/model/unet_blocks.h"
 
@@ -43,9 +45,9 @@ class UNet2D : public Network {
   TimestepEmbedding time_embedding_;
   const Parameter* class_table_ = nullptr;
   std::optional<TimestepEmbedding> class_embedding_;
-  std::vector<DownBlock> down_blocks_;
+  std::vector<std::variant<DownBlock, SkipDownBlock>> down_blocks_;
   std::optional<MidBlock> mid_block_;
-  std::vector<UpBlock> up_blocks_;
+  std::vector<std::variant<UpBlock, SkipUpBlock>> up_blocks_;
   std::optional<GroupNormLayer> conv_norm_out_;
   std::optional<Conv2d> conv_out_;
 };

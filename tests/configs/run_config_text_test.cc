@@ -240,7 +240,8 @@ TEST(ParseRunConfigTest, NamesFileLineFieldValueAndWhatIsAllowed) {
       {"train { total_images: 640 global_batch: 64 microbatch: 32 }\nmodel { unet {\n"
        "down_block_types: [\"DownBlock\"] block_out_channels: 32 up_block_types: \"UpBlock2D\" } }",
        "run.textproto:3: field model.unet.down_block_types: value \"DownBlock\": must be one of "
-       "DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D"},
+       "DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D, SkipDownBlock2D, "
+       "AttnSkipDownBlock2D"},
       // A default that the rest makes impossible is reported where its group begins.
       {"train { total_images: 640 global_batch: 64 microbatch: 32 }\n\n"
        "model { unet { block_out_channels: 16\ndown_block_types: \"DownBlock2D\" up_block_types: "
