@@ -121,7 +121,11 @@ bool MayBeNull(const FieldDescriptor& field) {
   if (field.containing_type() == proto::QualityConfig::descriptor()) {
     return !field.has_default_value();
   }
-  return field.containing_type() == proto::UNetConfig::descriptor() &&
+  const google::protobuf::Descriptor* const type = field.containing_type();
+  if (type == proto::DiTConfig::descriptor() || type == proto::Edm2UNetConfig::descriptor()) {
+    return field.name() == "sample_size" || (!field.is_repeated() && !field.has_default_value());
+  }
+  return type == proto::UNetConfig::descriptor() &&
          (field.name() == "sample_size" || field.name() == "mid_block_type" ||
           field.name() == "norm_num_groups" ||
           (!field.is_repeated() && !field.has_default_value()));

@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "configs/unet_config.h"
+#include "configs/model_config.h"
 #include "core/base/file_system.h"
 
 namespace langevin::configs {
@@ -134,8 +134,8 @@ struct MonitorConfig {
 
 struct RunConfig {
   uint64_t seed = 0;
-  std::optional<UNetConfig> unet;  // Not set: comes with --init.
-  std::optional<DdpmConfig> ddpm;  // Not set: DDPM's defaults, or with --init the folder's.
+  std::optional<ModelConfig> model;  // Not set: comes with --init.
+  std::optional<DdpmConfig> ddpm;    // Not set: DDPM's defaults, or with --init the folder's.
   DataConfig data;
   OptimizerConfig optimizer;
   EmaConfig ema;

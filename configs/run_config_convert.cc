@@ -85,6 +85,117 @@ void ToProto(const UNetConfig& from, proto::UNetConfig& to) {
   if (from.num_train_timesteps.has_value()) to.set_num_train_timesteps(*from.num_train_timesteps);
 }
 
+DiTConfig FromProto(const proto::DiTConfig& from) {
+  DiTConfig to = {.num_attention_heads = from.num_attention_heads(),
+                  .attention_head_dim = from.attention_head_dim(),
+                  .in_channels = from.in_channels(),
+                  .out_channels = {},
+                  .num_layers = from.num_layers(),
+                  .dropout = from.dropout(),
+                  .norm_num_groups = from.norm_num_groups(),
+                  .attention_bias = from.attention_bias(),
+                  .sample_size = {},
+                  .patch_size = from.patch_size(),
+                  .activation_fn = from.activation_fn(),
+                  .num_embeds_ada_norm = from.num_embeds_ada_norm(),
+                  .upcast_attention = from.upcast_attention(),
+                  .norm_type = from.norm_type(),
+                  .norm_elementwise_affine = from.norm_elementwise_affine(),
+                  .norm_eps = from.norm_eps()};
+  if (from.has_out_channels()) to.out_channels = from.out_channels();
+  if (from.has_sample_size()) to.sample_size = from.sample_size();
+  return to;
+}
+
+void ToProto(const DiTConfig& from, proto::DiTConfig& to) {
+  to.set_num_attention_heads(from.num_attention_heads);
+  to.set_attention_head_dim(from.attention_head_dim);
+  to.set_in_channels(from.in_channels);
+  if (from.out_channels.has_value()) to.set_out_channels(*from.out_channels);
+  to.set_num_layers(from.num_layers);
+  to.set_dropout(from.dropout);
+  to.set_norm_num_groups(from.norm_num_groups);
+  to.set_attention_bias(from.attention_bias);
+  if (from.sample_size.has_value()) to.set_sample_size(*from.sample_size);
+  to.set_patch_size(from.patch_size);
+  to.set_activation_fn(from.activation_fn);
+  to.set_num_embeds_ada_norm(from.num_embeds_ada_norm);
+  to.set_upcast_attention(from.upcast_attention);
+  to.set_norm_type(from.norm_type);
+  to.set_norm_elementwise_affine(from.norm_elementwise_affine);
+  to.set_norm_eps(from.norm_eps);
+}
+
+Edm2UNetConfig FromProto(const proto::Edm2UNetConfig& from) {
+  Edm2UNetConfig to;
+  to.sample_size.assign(from.sample_size().begin(), from.sample_size().end());
+  to.in_channels = from.in_channels();
+  to.model_channels = from.model_channels();
+  if (!from.channel_mult().empty()) {
+    to.channel_mult.assign(from.channel_mult().begin(), from.channel_mult().end());
+  }
+  to.num_blocks = from.num_blocks();
+  to.attention_levels.assign(from.attention_levels().begin(), from.attention_levels().end());
+  to.channels_per_head = from.channels_per_head();
+  if (from.has_num_classes()) to.num_classes = from.num_classes();
+  to.dropout = from.dropout();
+  to.label_balance = from.label_balance();
+  to.concat_balance = from.concat_balance();
+  to.res_balance = from.res_balance();
+  to.attn_balance = from.attn_balance();
+  to.clip_act = from.clip_act();
+  to.time_scale = from.time_scale();
+  return to;
+}
+
+void ToProto(const Edm2UNetConfig& from, proto::Edm2UNetConfig& to) {
+  to.mutable_sample_size()->Assign(from.sample_size.begin(), from.sample_size.end());
+  to.set_in_channels(from.in_channels);
+  to.set_model_channels(from.model_channels);
+  to.mutable_channel_mult()->Assign(from.channel_mult.begin(), from.channel_mult.end());
+  to.set_num_blocks(from.num_blocks);
+  to.mutable_attention_levels()->Assign(from.attention_levels.begin(), from.attention_levels.end());
+  to.set_channels_per_head(from.channels_per_head);
+  if (from.num_classes.has_value()) to.set_num_classes(*from.num_classes);
+  to.set_dropout(from.dropout);
+  to.set_label_balance(from.label_balance);
+  to.set_concat_balance(from.concat_balance);
+  to.set_res_balance(from.res_balance);
+  to.set_attn_balance(from.attn_balance);
+  to.set_clip_act(from.clip_act);
+  to.set_time_scale(from.time_scale);
+}
+
+std::optional<ModelConfig> FromProto(const proto::ModelConfig& from) {
+  ModelConfig to{.label_dropout = from.label_dropout(), .augment_dim = from.augment_dim()};
+  switch (from.architecture_case()) {
+    case proto::ModelConfig::kUnet:
+      to.architecture = FromProto(from.unet());
+      return to;
+    case proto::ModelConfig::kDit:
+      to.architecture = FromProto(from.dit());
+      return to;
+    case proto::ModelConfig::kEdm2Unet:
+      to.architecture = FromProto(from.edm2_unet());
+      return to;
+    case proto::ModelConfig::ARCHITECTURE_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
+void ToProto(const ModelConfig& from, proto::ModelConfig& to) {
+  if (const auto* unet = std::get_if<UNetConfig>(&from.architecture)) {
+    ToProto(*unet, *to.mutable_unet());
+  } else if (const auto* dit = std::get_if<DiTConfig>(&from.architecture)) {
+    ToProto(*dit, *to.mutable_dit());
+  } else {
+    ToProto(std::get<Edm2UNetConfig>(from.architecture), *to.mutable_edm2_unet());
+  }
+  to.set_label_dropout(from.label_dropout);
+  to.set_augment_dim(from.augment_dim);
+}
+
 DdpmConfig FromProto(const proto::DdpmConfig& from) {
   return {.num_train_timesteps = from.num_train_timesteps(),
           .beta_schedule = static_cast<BetaSchedule>(from.beta_schedule()),
@@ -226,7 +337,7 @@ void ToProto(const EmaConfig& from, proto::EmaConfig& to) {
 RunConfig FromProto(const proto::RunConfig& from) {
   RunConfig to;
   to.seed = from.seed();
-  if (from.model().has_unet()) to.unet = FromProto(from.model().unet());
+  to.model = FromProto(from.model());
   if (from.diffusion().has_ddpm()) to.ddpm = FromProto(from.diffusion().ddpm());
   to.data = FromProto(from.data());
   to.optimizer = FromProto(from.optimizer());
@@ -256,7 +367,7 @@ RunConfig FromProto(const proto::RunConfig& from) {
 proto::RunConfig ToProto(const RunConfig& from) {
   proto::RunConfig to;
   to.set_seed(from.seed);
-  if (from.unet.has_value()) ToProto(*from.unet, *to.mutable_model()->mutable_unet());
+  if (from.model.has_value()) ToProto(*from.model, *to.mutable_model());
   if (from.ddpm.has_value()) ToProto(*from.ddpm, *to.mutable_diffusion()->mutable_ddpm());
   ToProto(from.data, *to.mutable_data());
   ToProto(from.optimizer, *to.mutable_optimizer());

@@ -39,21 +39,37 @@ Problem FromZeroToMost(std::string field, double value, double most) {
                  absl::StrFormat("from 0 to %.9g", most));
 }
 
-Problem FindProblemInUNet(const UNetConfig& config) {
-  if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
-    return ConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
+Problem FindProblemInModel(const RunConfig& config) {
+  const ModelConfig& model = *config.model;
+  if (const Problem problem = FindProblem(model)) {
+    return ConfigProblem{absl::StrCat("model.", problem->field), problem->message};
   }
-  if (config.out_channels != config.in_channels) {
+  if (model.out_channels() != model.in_channels()) {
     return ConfigProblem{
-        "model.unet.out_channels",
+        absl::StrCat("model.", model.family(), ".out_channels"),
         absl::StrFormat("value %d: must equal in_channels, which is %d: the network predicts an "
                         "image like the one it gets",
-                        config.out_channels, config.in_channels)};
+                        model.out_channels(), model.in_channels())};
+  }
+  if (model.augment_dim > 0 && config.data.augment.edm.probability == 0) {
+    return ConfigProblem{
+        "model.augment_dim",
+        absl::StrFormat("value %d: needs data.augment.edm, whose numbers it takes, with a "
+                        "probability above 0",
+                        model.augment_dim)};
+  }
+  // Rows are normalised where all of the fp32 weights are.
+  const bool sliced =
+      config.distributed.zero_stage > 0 && config.train.precision == Precision::kBf16;
+  if (sliced && std::holds_alternative<Edm2UNetConfig>(model.architecture)) {
+    return ConfigProblem{"distributed.zero_stage",
+                         "value 1: must be 0 for model.edm2_unet with train.precision BF16: its "
+                         "weights are normalised after each update, which takes them whole"};
   }
   return std::nullopt;
 }
 
-Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConfig>& unet) {
+Problem FindProblemInDdpm(const DdpmConfig& config, const UNetConfig* unet) {
   if (Problem problem = InRange("diffusion.ddpm.num_train_timesteps", config.num_train_timesteps, 1,
                                 kMostTimesteps)) {
     return problem;
@@ -70,7 +86,7 @@ Problem FindProblemInDdpm(const DdpmConfig& config, const std::optional<UNetConf
           absl::StrFormat("above beta_start, which is %.9g, and below 1", config.beta_start))) {
     return problem;
   }
-  const bool learned = unet.has_value() && unet->time_embedding_type == "learned";
+  const bool learned = unet != nullptr && unet->time_embedding_type == "learned";
   if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
     return ConfigProblem{
         "diffusion.ddpm.num_train_timesteps",
@@ -222,11 +238,13 @@ int64_t RoundUp(int64_t images, int64_t batch) { return (images + batch - 1) / b
 }  // namespace
 
 std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
-  if (config.unet.has_value()) {
-    if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
+  const UNetConfig* unet = nullptr;
+  if (config.model.has_value()) {
+    if (Problem problem = FindProblemInModel(config)) return problem;
+    unet = std::get_if<UNetConfig>(&config.model->architecture);
   }
   if (config.ddpm.has_value()) {
-    if (Problem problem = FindProblemInDdpm(*config.ddpm, config.unet)) return problem;
+    if (Problem problem = FindProblemInDdpm(*config.ddpm, unet)) return problem;
   }
   for (Problem problem :
        {FindProblemInOptimizer(config.optimizer), FindProblemInEma(config.ema),

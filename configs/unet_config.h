@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/config_problem.h"
 
 namespace langevin::configs {
 
@@ -59,12 +60,8 @@ struct UNetConfig {
   }
 };
 
-// One thing that is wrong with a config: the field's name inside UNetConfig, and a sentence that
-// gives its value and what is allowed.
-struct UNetConfigProblem {
-  std::string field;
-  std::string message;
-};
+// The field is its name inside UNetConfig.
+using UNetConfigProblem = ConfigProblem;
 
 // NCSN++'s blocks ("SkipDownBlock2D", "AttnSkipUpBlock2D", ...; Song et al. 2021), as diffusers has
 // them: they see and make images of three channels, and choose the groups of their norms

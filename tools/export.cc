@@ -28,15 +28,19 @@ absl::Status RunExport(const ExportOptions& options) {
           file_system, options.run,
           options.weights == "raw" ? exporting::Weights::kRaw : exporting::Weights::kEma,
           at::kCPU));
-  exporting::ExportRequest request{.unet = model.network->config(),
+  exporting::ExportRequest request{.model = model.config,
                                    .scheduler = model.scheduler,
                                    .weights = model.network->parameters().master(),
                                    .facts = model.facts};
   request.scheduler.class_name = options.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler";
   LANGEVIN_RETURN_IF_ERROR(
       exporting::WriteModelFolder(file_system, options.output, request, *model.network));
-  LogInfo("exported %s (%s weights) as a diffusers %s", model.origin, options.weights,
-          options.sampler == "ddim" ? "DDIMPipeline" : "DDPMPipeline");
+  LogInfo("exported %s (%s weights) as a %s", model.origin, options.weights,
+          !model.config.in_diffusers()
+              ? absl::StrCat(model.config.class_name(), ", which Langevin alone can load")
+          : model.config.family() == "dit" ? "diffusers DiTTransformer2DModel"
+          : options.sampler == "ddim"      ? "diffusers DDIMPipeline"
+                                           : "diffusers DDPMPipeline");
   absl::PrintF("%s\n", options.output);
   return absl::OkStatus();
 }

@@ -68,32 +68,35 @@ absl::StatusOr<at::Tensor> ReadNoise(FileSystem& file_system, const std::string&
 
 absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                                                        const SampleOptions& options,
-                                                       const configs::UNetConfig& unet) {
-  if (unet.sample_size.empty()) {
+                                                       const configs::ModelConfig& model) {
+  const std::optional<configs::SampleSize> size = model.sample_size();
+  if (!size.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
   if (options.guidance.has_value()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options.model,
-                     ": --guidance needs a model that was trained with label dropout, and this one "
-                     "has no null label; leave --guidance out"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        options.model,
+        model.null_class().has_value()
+            ? ": --guidance is not there yet; leave it out"
+            : ": --guidance needs a model that was trained with label dropout, and this one has no "
+              "null label; leave --guidance out"));
   }
   diffusion::SamplingRequest request{.seed = options.seed,
-                                     .channels = unet.in_channels,
-                                     .height = unet.sample_height(),
-                                     .width = unet.sample_width(),
+                                     .channels = model.in_channels(),
+                                     .height = size->height,
+                                     .width = size->width,
                                      .class_of = {},
                                      .initial_noise = {}};
-  if (unet.class_embed_type == "identity") {
+  if (model.condition_size().has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.model,
                      ": is conditioned on vectors (class_embed_type identity), which sample cannot "
                      "give; use it from Python"));
   }
-  const std::optional<int64_t> classes = unet.num_class_embeds;
+  const std::optional<int64_t> classes = model.num_classes();
   if (options.class_label.has_value()) {
-    if (!unet.is_conditional()) {
+    if (!model.is_conditional()) {
       return absl::InvalidArgumentError(
           absl::StrCat(options.model, ": has no classes; leave --class out"));
     }
@@ -103,8 +106,8 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                        classes.has_value() ? absl::StrCat(*classes - 1) : "any number"));
     }
     request.class_of = [label = *options.class_label](int64_t) { return label; };
-  } else if (unet.is_conditional()) {
-    if (unet.class_embed_type.has_value()) {
+  } else if (model.is_conditional()) {
+    if (!model.has_class_table()) {
       return absl::InvalidArgumentError(
           absl::StrCat(options.model, ": is class-conditional; give --class"));
     }
@@ -192,7 +195,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
           absl::StrCat(model->origin, ": ", known.status().message(), "; export it again"));
     }
     intensities = *known;
-    request = MakeRequest(file_system, options, model->network->config());
+    request = MakeRequest(file_system, options, model->config);
     if (!request.ok()) return request.status();
     const int64_t steps =
         options.steps.value_or(std::min(kDefaultSteps, model->scheduler.num_train_timesteps));

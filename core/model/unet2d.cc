@@ -39,25 +39,35 @@ BlockShape ShapeFor(const std::string& type, const std::string& resample_type, b
 }  // namespace
 
 UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device,
-               int64_t trainable_multiple)
+               int64_t trainable_multiple, const Conditioning& conditioning)
     : config_(config),
       precision_(precision),
       options_(OptionsFrom(config)),
       conv_in_(store_, "conv_in", config.in_channels, config.block_out_channels[0], 3, 1, 1),
       time_proj_(store_, config),
-      time_embedding_(store_, "time_embedding", time_proj_.output_size(), config.time_embed_dim()) {
+      time_embedding_(store_, "time_embedding", time_proj_.output_size(), config.time_embed_dim()),
+      label_dropout_(conditioning.label_dropout) {
   const std::vector<int64_t>& channels = config_.block_out_channels;
   const std::optional<int64_t>& head_dim = config_.attention_head_dim;
   const size_t blocks = channels.size();
 
+  if (conditioning.augment_dim > 0) {
+    augment_embedding_ =
+        store_.Declare({.name = kAugmentEmbeddingName,
+                        .shape = {time_proj_.output_size(), conditioning.augment_dim},
+                        .initializer = {Initializer::Kind::kConstant, 0},
+                        .keep_fp32 = true});
+  }
   if (config_.class_embed_type == "timestep") {
     class_embedding_.emplace(store_, "class_embedding", time_proj_.output_size(),
                              config_.time_embed_dim());
   } else if (!config_.class_embed_type.has_value() && config_.num_class_embeds.has_value()) {
-    class_table_ = store_.Declare({.name = "class_embedding.weight",
-                                   .shape = {*config_.num_class_embeds, config_.time_embed_dim()},
-                                   .initializer = {Initializer::Kind::kNormal, 1},
-                                   .keep_fp32 = true});
+    class_table_ =
+        store_.Declare({.name = "class_embedding.weight",
+                        .shape = {*config_.num_class_embeds + (label_dropout_ > 0 ? 1 : 0),
+                                  config_.time_embed_dim()},
+                        .initializer = {Initializer::Kind::kNormal, 1},
+                        .keep_fp32 = true});
   }
 
   for (size_t i = 0; i < blocks; ++i) {
@@ -106,10 +116,17 @@ UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, 
   store_.Allocate(precision, device, trainable_multiple);
 }
 
-at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels) const {
-  const at::Tensor embedding = time_embedding_(time_proj_(timesteps));
+at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels,
+                             const ForwardContext& context) const {
+  at::Tensor code = time_proj_(timesteps);
+  if (augment_embedding_ != nullptr && context.augment_labels.defined()) {
+    code = code + at::linear(context.augment_labels, augment_embedding_->weight);
+  }
+  const at::Tensor embedding = time_embedding_(code);
   if (class_table_ != nullptr) {
-    return embedding + at::embedding(class_table_->weight, class_labels.to(at::kLong));
+    const at::Tensor labels =
+        DropLabels(class_labels.to(at::kLong), label_dropout_, *config_.num_class_embeds, context);
+    return embedding + at::embedding(class_table_->weight, labels);
   }
   if (class_embedding_.has_value())
     return embedding + (*class_embedding_)(time_proj_(class_labels));
@@ -119,7 +136,7 @@ at::Tensor UNet2D::Embedding(const at::Tensor& timesteps, const at::Tensor& clas
 
 at::Tensor UNet2D::Forward(const at::Tensor& sample, const at::Tensor& timesteps,
                            const at::Tensor& class_labels, const ForwardContext& context) const {
-  const at::Tensor embedding = Embedding(timesteps, class_labels);
+  const at::Tensor embedding = Embedding(timesteps, class_labels, context);
   const at::ScalarType dtype = precision_ == configs::Precision::kBf16 ? at::kBFloat16 : at::kFloat;
   const at::Tensor input = (config_.center_input_sample ? 2 * sample - 1 : sample)
                                .to(dtype)

@@ -1,9 +1,11 @@
-// For tests/python/unet_parity_test.py: runs a diffusers folder's network on given inputs.
+// For tests/python/unet_parity_test.py and dit_parity_test.py: runs a diffusers folder's network on
+// given inputs.
 //
 //     langevin_unet_forward FOLDER INPUTS.safetensors OUTPUT.safetensors [GRADIENTS.safetensors]
 //
 // INPUTS holds sample, timestep (float32) and, for conditional models, class_labels. GRADIENTS gets
 // those of the mean of the output's squares in the weights, by their names.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "core/base/safetensors.h"
 #include "core/base/status_macros.h"
 #include "core/export/model_folder.h"
+#include "core/model/make_network.h"
 #include "core/model/state_dict.h"
 
 namespace langevin {
@@ -32,20 +35,21 @@ absl::Status Run(const std::string& folder_path, const std::string& inputs_path,
   FileSystem& files = PosixFileSystem();
   LANGEVIN_ASSIGN_OR_RETURN(const exporting::ModelFolder folder,
                             exporting::ReadModelFolder(files, folder_path));
-  model::UNet2D network(folder.unet, configs::Precision::kFp32, at::kCPU);
-  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(files, folder, network).status());
+  const std::unique_ptr<model::Network> network =
+      model::MakeNetwork(folder.model, configs::Precision::kFp32, at::kCPU);
+  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(files, folder, *network).status());
   LANGEVIN_ASSIGN_OR_RETURN(const SafetensorsFile inputs,
                             SafetensorsFile::Open(files, inputs_path));
   LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor sample, ReadTensor(inputs, "sample"));
   LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor timestep, ReadTensor(inputs, "timestep"));
   LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor labels, ReadTensor(inputs, "class_labels"));
   const at::AutoGradMode differentiates(!gradients_path.empty());
-  const at::Tensor output = network.Forward(sample, timestep, labels, {}).contiguous();
+  const at::Tensor output = network->Forward(sample, timestep, labels, {}).contiguous();
   LANGEVIN_RETURN_IF_ERROR(
       WriteSafetensors(files, output_path, model::ViewsOf({{"output", output.detach()}}), {}));
   if (gradients_path.empty()) return absl::OkStatus();
   output.square().mean().backward();
-  const model::ParameterStore& store = network.parameters();
+  const model::ParameterStore& store = network->parameters();
   return WriteSafetensors(files, gradients_path,
                           model::ViewsOf(model::StateDict(store, store.gradient(), "")), {});
 }
