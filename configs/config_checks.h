@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "configs/config_source.h"
+#include "configs/config_problem.h"
 
 namespace langevin::configs {
 

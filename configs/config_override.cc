@@ -121,8 +121,13 @@ bool MayBeNull(const FieldDescriptor& field) {
   if (field.containing_type() == proto::QualityConfig::descriptor()) {
     return !field.has_default_value();
   }
-  return field.containing_type() == proto::UNetConfig::descriptor() &&
+  const google::protobuf::Descriptor* const type = field.containing_type();
+  if (type == proto::DiTConfig::descriptor() || type == proto::Edm2UNetConfig::descriptor()) {
+    return field.name() == "sample_size" || (!field.is_repeated() && !field.has_default_value());
+  }
+  return type == proto::UNetConfig::descriptor() &&
          (field.name() == "sample_size" || field.name() == "mid_block_type" ||
+          field.name() == "norm_num_groups" ||
           (!field.is_repeated() && !field.has_default_value()));
 }
 
@@ -130,8 +135,9 @@ absl::Status Assign(Message& message, const FieldDescriptor& field, absl::string
   const google::protobuf::Reflection& reflection = *message.GetReflection();
   reflection.ClearField(&message, &field);
   if (value == "null" && MayBeNull(field)) {
-    // Unset is null, save for the one field whose default is not.
-    if (field.has_default_value()) reflection.SetString(&message, &field, "");
+    // Unset is null, save for the two fields whose defaults are not.
+    if (field.name() == "mid_block_type") reflection.SetString(&message, &field, "");
+    if (field.name() == "norm_num_groups") reflection.SetInt64(&message, &field, 0);
     return absl::OkStatus();
   }
   const FieldWriter writer(message, field);

@@ -9,18 +9,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/config_problem.h"
 #include "core/base/file_system.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/text_format.h"
 
 namespace langevin::configs {
-
-// One thing that is wrong: the field's path in the schema, like "train.microbatch", and a phrase
-// that gives its value and what is allowed.
-struct ConfigProblem {
-  std::string field;
-  std::string message;
-};
 
 // The contents of `path`, which --config named. InvalidArgument if there is no such file.
 absl::StatusOr<std::string> ReadConfigFile(FileSystem& file_system, const std::string& path);

@@ -9,7 +9,7 @@
 #include <optional>
 #include <variant>
 
-#include "configs/config_source.h"
+#include "configs/config_problem.h"
 
 namespace langevin::configs {
 

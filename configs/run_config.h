@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "configs/diffusion_config.h"
-#include "configs/unet_config.h"
+#include "configs/model_config.h"
 #include "core/base/file_system.h"
 
 namespace langevin::configs {
@@ -128,7 +128,7 @@ struct MonitorConfig {
 
 struct RunConfig {
   uint64_t seed = 0;
-  std::optional<UNetConfig> unet;  // Not set: comes with --init.
+  std::optional<ModelConfig> model;  // Not set: comes with --init.
   DiffusionConfig diffusion;
   DataConfig data;
   OptimizerConfig optimizer;

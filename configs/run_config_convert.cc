@@ -14,74 +14,6 @@ static_assert(static_cast<int>(Backend::kNccl) == proto::NCCL);
 static_assert(static_cast<int>(Reduction::kFast) == proto::FAST);
 static_assert(static_cast<int>(DataOrder::kBlock) == proto::DataConfig::BLOCK);
 
-UNetConfig FromProto(const proto::UNetConfig& from) {
-  UNetConfig to;
-  to.sample_size.assign(from.sample_size().begin(), from.sample_size().end());
-  to.in_channels = from.in_channels();
-  to.out_channels = from.out_channels();
-  to.center_input_sample = from.center_input_sample();
-  to.time_embedding_type = from.time_embedding_type();
-  if (from.has_time_embedding_dim()) to.time_embedding_dim = from.time_embedding_dim();
-  to.freq_shift = from.freq_shift();
-  to.flip_sin_to_cos = from.flip_sin_to_cos();
-  to.down_block_types.assign(from.down_block_types().begin(), from.down_block_types().end());
-  to.mid_block_type = from.mid_block_type();
-  if (from.mid_block_type().empty()) to.mid_block_type.reset();
-  to.up_block_types.assign(from.up_block_types().begin(), from.up_block_types().end());
-  to.block_out_channels.assign(from.block_out_channels().begin(), from.block_out_channels().end());
-  to.layers_per_block = from.layers_per_block();
-  to.mid_block_scale_factor = from.mid_block_scale_factor();
-  to.downsample_padding = from.downsample_padding();
-  to.downsample_type = from.downsample_type();
-  to.upsample_type = from.upsample_type();
-  to.dropout = from.dropout();
-  to.act_fn = from.act_fn();
-  if (from.has_attention_head_dim()) to.attention_head_dim = from.attention_head_dim();
-  to.norm_num_groups = from.norm_num_groups();
-  if (from.has_attn_norm_num_groups()) to.attn_norm_num_groups = from.attn_norm_num_groups();
-  to.norm_eps = from.norm_eps();
-  to.resnet_time_scale_shift = from.resnet_time_scale_shift();
-  to.add_attention = from.add_attention();
-  if (from.has_class_embed_type()) to.class_embed_type = from.class_embed_type();
-  if (from.has_num_class_embeds()) to.num_class_embeds = from.num_class_embeds();
-  if (from.has_num_train_timesteps()) to.num_train_timesteps = from.num_train_timesteps();
-  return to;
-}
-
-void ToProto(const UNetConfig& from, proto::UNetConfig& to) {
-  to.mutable_sample_size()->Assign(from.sample_size.begin(), from.sample_size.end());
-  to.set_in_channels(from.in_channels);
-  to.set_out_channels(from.out_channels);
-  to.set_center_input_sample(from.center_input_sample);
-  to.set_time_embedding_type(from.time_embedding_type);
-  if (from.time_embedding_dim.has_value()) to.set_time_embedding_dim(*from.time_embedding_dim);
-  to.set_freq_shift(from.freq_shift);
-  to.set_flip_sin_to_cos(from.flip_sin_to_cos);
-  to.mutable_down_block_types()->Assign(from.down_block_types.begin(), from.down_block_types.end());
-  to.set_mid_block_type(from.mid_block_type.value_or(""));
-  to.mutable_up_block_types()->Assign(from.up_block_types.begin(), from.up_block_types.end());
-  to.mutable_block_out_channels()->Assign(from.block_out_channels.begin(),
-                                          from.block_out_channels.end());
-  to.set_layers_per_block(from.layers_per_block);
-  to.set_mid_block_scale_factor(from.mid_block_scale_factor);
-  to.set_downsample_padding(from.downsample_padding);
-  to.set_downsample_type(from.downsample_type);
-  to.set_upsample_type(from.upsample_type);
-  to.set_dropout(from.dropout);
-  to.set_act_fn(from.act_fn);
-  if (from.attention_head_dim.has_value()) to.set_attention_head_dim(*from.attention_head_dim);
-  to.set_norm_num_groups(from.norm_num_groups);
-  if (from.attn_norm_num_groups.has_value()) {
-    to.set_attn_norm_num_groups(*from.attn_norm_num_groups);
-  }
-  to.set_norm_eps(from.norm_eps);
-  to.set_resnet_time_scale_shift(from.resnet_time_scale_shift);
-  to.set_add_attention(from.add_attention);
-  if (from.class_embed_type.has_value()) to.set_class_embed_type(*from.class_embed_type);
-  if (from.num_class_embeds.has_value()) to.set_num_class_embeds(*from.num_class_embeds);
-  if (from.num_train_timesteps.has_value()) to.set_num_train_timesteps(*from.num_train_timesteps);
-}
-
 AugmentConfig FromProto(const proto::AugmentConfig& from) {
   return {.horizontal_flip = from.horizontal_flip(),
           .vertical_flip = from.vertical_flip(),
@@ -216,7 +148,7 @@ void ToProto(const EmaConfig& from, proto::EmaConfig& to) {
 RunConfig FromProto(const proto::RunConfig& from) {
   RunConfig to;
   to.seed = from.seed();
-  if (from.model().has_unet()) to.unet = FromProto(from.model().unet());
+  to.model = FromProto(from.model());
   to.diffusion = FromProto(from.diffusion());
   to.data = FromProto(from.data());
   to.optimizer = FromProto(from.optimizer());
@@ -246,7 +178,7 @@ RunConfig FromProto(const proto::RunConfig& from) {
 proto::RunConfig ToProto(const RunConfig& from) {
   proto::RunConfig to;
   to.set_seed(from.seed);
-  if (from.unet.has_value()) ToProto(*from.unet, *to.mutable_model()->mutable_unet());
+  if (from.model.has_value()) ToProto(*from.model, *to.mutable_model());
   ToProto(from.diffusion, *to.mutable_diffusion());
   ToProto(from.data, *to.mutable_data());
   ToProto(from.optimizer, *to.mutable_optimizer());

@@ -4,6 +4,8 @@
 #ifndef LANGEVIN_CONFIGS_RUN_CONFIG_CONVERT_H_
 #define LANGEVIN_CONFIGS_RUN_CONFIG_CONVERT_H_
 
+#include <optional>
+
 #include "configs/run_config.h"
 #include "run_config.pb.h"
 
@@ -14,6 +16,10 @@ RunConfig FromProto(const proto::RunConfig& from);
 // Sets every field, also those that have their default, except those that are null and the member
 // of a oneof that is not used.
 proto::RunConfig ToProto(const RunConfig& from);
+
+// Nothing if it names no architecture.
+std::optional<ModelConfig> FromProto(const proto::ModelConfig& from);
+void ToProto(const ModelConfig& from, proto::ModelConfig& to);
 
 DiffusionConfig FromProto(const proto::DiffusionConfig& from);
 void ToProto(const DiffusionConfig& from, proto::DiffusionConfig& to);

@@ -24,6 +24,14 @@ std::optional<ConfigProblem> FindMissing(const proto::RunConfig& config) {
   if (!config.train().has_total_images()) return missing("train.total_images", "1000000");
   if (!config.train().has_global_batch()) return missing("train.global_batch", "64");
   if (!config.train().has_microbatch()) return missing("train.microbatch", "32");
+  const proto::ModelConfig& model = config.model();
+  if (model.architecture_case() != proto::ModelConfig::ARCHITECTURE_NOT_SET) return std::nullopt;
+  for (const auto& [given, field] : {std::pair(model.has_label_dropout(), "model.label_dropout"),
+                                     std::pair(model.has_augment_dim(), "model.augment_dim")}) {
+    if (given) {
+      return ConfigProblem{field, "stands alone: must be beside unet, dit or edm2_unet in model"};
+    }
+  }
   return std::nullopt;
 }
 

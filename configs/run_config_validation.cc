@@ -38,42 +38,59 @@ Problem FromZeroToMost(std::string field, double value, double most) {
                  absl::StrFormat("from 0 to %.9g", most));
 }
 
-Problem FindProblemInUNet(const UNetConfig& config) {
-  if (const std::optional<UNetConfigProblem> problem = FindProblem(config)) {
-    return ConfigProblem{absl::StrCat("model.unet.", problem->field), problem->message};
+Problem FindProblemInModel(const RunConfig& config) {
+  const ModelConfig& model = *config.model;
+  if (const Problem problem = FindProblem(model)) {
+    return ConfigProblem{absl::StrCat("model.", problem->field), problem->message};
+  }
+  if (model.augment_dim > 0 && config.data.augment.edm.probability == 0) {
+    return ConfigProblem{
+        "model.augment_dim",
+        absl::StrFormat("value %d: needs data.augment.edm, whose numbers it takes, with a "
+                        "probability above 0",
+                        model.augment_dim)};
+  }
+  // Rows are normalised where all of the fp32 weights are.
+  const bool sliced =
+      config.distributed.zero_stage > 0 && config.train.precision == Precision::kBf16;
+  if (sliced && std::holds_alternative<Edm2UNetConfig>(model.architecture)) {
+    return ConfigProblem{"distributed.zero_stage",
+                         "value 1: must be 0 for model.edm2_unet with train.precision BF16: its "
+                         "weights are normalised after each update, which takes them whole"};
   }
   return std::nullopt;
 }
 
 // What process and model must agree on.
-Problem FindProblemTogether(const ProcessConfig& process, const UNetConfig& unet) {
+Problem FindProblemTogether(const ProcessConfig& process, const ModelConfig& model) {
   const auto* ddpm = std::get_if<DdpmConfig>(&process);
-  if (unet.time_embedding_type == "learned") {
+  const auto* unet = std::get_if<UNetConfig>(&model.architecture);
+  if (unet != nullptr && unet->time_embedding_type == "learned") {
     if (ddpm == nullptr) {
       return ConfigProblem{
           "model.unet.time_embedding_type",
           "value \"learned\": needs diffusion { ddpm { } }: a table has no rows for "
           "times between steps; use \"positional\" or \"fourier\""};
     }
-    if (unet.num_train_timesteps.value_or(0) < ddpm->num_train_timesteps) {
+    if (unet->num_train_timesteps.value_or(0) < ddpm->num_train_timesteps) {
       return ConfigProblem{
           "diffusion.ddpm.num_train_timesteps",
           absl::StrFormat(
               "value %d: must be at most model.unet.num_train_timesteps, which is %d: the "
               "learned time embedding has no more",
-              ddpm->num_train_timesteps, unet.num_train_timesteps.value_or(0))};
+              ddpm->num_train_timesteps, unet->num_train_timesteps.value_or(0))};
     }
   }
   const bool learns = LearnsVariance(process);
-  if (unet.out_channels == (learns ? 2 : 1) * unet.in_channels) return std::nullopt;
+  if (model.out_channels() == (learns ? 2 : 1) * model.in_channels()) return std::nullopt;
   return ConfigProblem{
-      "model.unet.out_channels",
+      absl::StrCat("model.", model.family(), ".out_channels"),
       absl::StrFormat(
           learns ? "value %d: must be twice in_channels, which is %d: variance "
                    "LEARNED_RANGE has a second half for itself"
                  : "value %d: must equal in_channels, which is %d: the network predicts an "
                    "image like the one it gets",
-          unet.out_channels, unet.in_channels)};
+          model.out_channels(), model.in_channels())};
 }
 
 Problem FindProblemInAugment(const AugmentConfig& config) {
@@ -269,12 +286,12 @@ int64_t RoundUp(int64_t images, int64_t batch) { return (images + batch - 1) / b
 }  // namespace
 
 std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
-  if (config.unet.has_value()) {
-    if (Problem problem = FindProblemInUNet(*config.unet)) return problem;
+  if (config.model.has_value()) {
+    if (Problem problem = FindProblemInModel(config)) return problem;
   }
   if (Problem problem = FindProblem(config.diffusion)) return problem;
-  if (config.unet.has_value() && config.diffusion.process.has_value()) {
-    if (Problem problem = FindProblemTogether(*config.diffusion.process, *config.unet)) {
+  if (config.model.has_value() && config.diffusion.process.has_value()) {
+    if (Problem problem = FindProblemTogether(*config.diffusion.process, *config.model)) {
       return problem;
     }
   }

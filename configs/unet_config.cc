@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -25,10 +26,11 @@ constexpr int64_t kMostLayers = 64;
 constexpr int64_t kMostClasses = 10'000'000;
 constexpr int64_t kMostTimesteps = 1'000'000;
 
-constexpr std::array<const char*, 3> kDownBlocks = {"DownBlock2D", "AttnDownBlock2D",
-                                                    "ResnetDownsampleBlock2D"};
-constexpr std::array<const char*, 3> kUpBlocks = {"UpBlock2D", "AttnUpBlock2D",
-                                                  "ResnetUpsampleBlock2D"};
+constexpr std::array<const char*, 5> kDownBlocks = {"DownBlock2D", "AttnDownBlock2D",
+                                                    "ResnetDownsampleBlock2D", "SkipDownBlock2D",
+                                                    "AttnSkipDownBlock2D"};
+constexpr std::array<const char*, 5> kUpBlocks = {
+    "UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D"};
 constexpr std::array<const char*, 1> kMidBlocks = {"UNetMidBlock2D"};
 constexpr std::array<const char*, 3> kTimeEmbeddings = {"positional", "fourier", "learned"};
 constexpr std::array<const char*, 2> kSamplings = {"conv", "resnet"};
@@ -89,7 +91,7 @@ Problem FindProblemInRanges(const UNetConfig& config) {
         // More padding makes the way down longer than the way up can undo.
         InRange("downsample_padding", config.downsample_padding, 0, 1),
         InRange("attention_head_dim", config.attention_head_dim, kMostChannels),
-        InRange("norm_num_groups", config.norm_num_groups, 1, kMostChannels),
+        InRange("norm_num_groups", config.norm_num_groups, kMostChannels),
         InRange("attn_norm_num_groups", config.attn_norm_num_groups, kMostChannels),
         Positive("norm_eps", config.norm_eps),
         InRange("num_class_embeds", config.num_class_embeds, kMostClasses),
@@ -161,17 +163,38 @@ Problem FindProblemInBlocks(const UNetConfig& config) {
   return std::nullopt;
 }
 
-// Norms see each of block_out_channels and, where skip connections come in, sums of two of them: if
-// the groups divide each, they divide the sums.
-Problem FindProblemInNorms(const UNetConfig& config) {
-  for (const int64_t channels : config.block_out_channels) {
-    if (channels % config.norm_num_groups != 0) {
-      return UNetConfigProblem{
-          "norm_num_groups",
-          absl::StrFormat(
-              "value %d: must divide each of block_out_channels, and does not divide %d",
-              config.norm_num_groups, channels)};
+// Where norms have norm_num_groups groups: at the end, in the middle, and in all blocks but
+// NCSN++'s. They see channels of a block and, where skip connections come in, sums with those of
+// the blocks beside it: if the groups divide each, they divide the sums.
+std::vector<int64_t> ChannelsInCommonNorms(const UNetConfig& config) {
+  const std::vector<int64_t>& channels = config.block_out_channels;
+  const size_t last = channels.size() - 1;
+  std::vector<int64_t> found = {channels.front()};
+  for (size_t i = 0; i <= last; ++i) {
+    if (!IsSkipBlock(config.down_block_types[i])) {
+      found.insert(found.end(), {channels[i == 0 ? 0 : i - 1], channels[i]});
     }
+    if (!IsSkipBlock(config.up_block_types[last - i])) {
+      found.insert(found.end(),
+                   {channels[i == 0 ? 0 : i - 1], channels[i], channels[std::min(i + 1, last)]});
+    }
+  }
+  if (config.mid_block_type.has_value()) found.push_back(channels.back());
+  return found;
+}
+
+Problem FindProblemInNorms(const UNetConfig& config) {
+  for (const int64_t channels : ChannelsInCommonNorms(config)) {
+    const int64_t groups = config.norm_num_groups.value_or(SkipBlockGroups(channels));
+    if (groups > 0 && channels % groups == 0) continue;
+    return UNetConfigProblem{
+        "norm_num_groups",
+        config.norm_num_groups.has_value()
+            ? absl::StrFormat(
+                  "value %d: must divide each of block_out_channels, and does not divide %d",
+                  groups, channels)
+            : absl::StrFormat("is null, which means %d groups for %d channels: must divide them",
+                              groups, channels)};
   }
   const int64_t middle = config.block_out_channels.back();
   const bool middle_attends = config.mid_block_type.has_value() && config.add_attention;
@@ -226,12 +249,100 @@ Problem FindProblemInTimeEmbedding(const UNetConfig& config) {
   return std::nullopt;
 }
 
+// The image travels through NCSN++'s blocks alone: halved by each that halves the features, from
+// the input on, and doubled by each that doubles them, up to the output.
+Problem FindProblemInSkipOrder(const UNetConfig& config) {
+  const size_t blocks = config.block_out_channels.size();
+  bool halves = false, doubles = false;
+  for (size_t i = 0; i + 1 < blocks; ++i) {
+    const std::string& down = config.down_block_types[i];
+    if (IsSkipBlock(down) && i > 0 && !IsSkipBlock(config.down_block_types[i - 1])) {
+      return UNetConfigProblem{
+          "down_block_types",
+          absl::StrFormat("value %s after %s: blocks named Skip must come first, because the image "
+                          "they look at is halved by such blocks alone",
+                          Quoted(down), Quoted(config.down_block_types[i - 1]))};
+    }
+    const std::string& up = config.up_block_types[i];
+    if (IsSkipBlock(up) && !IsSkipBlock(config.up_block_types[i + 1])) {
+      return UNetConfigProblem{
+          "up_block_types",
+          absl::StrFormat("value %s after %s: blocks named Skip must come last, because the image "
+                          "they add to is doubled by such blocks alone",
+                          Quoted(config.up_block_types[i + 1]), Quoted(up))};
+    }
+    halves = halves || IsSkipBlock(down);
+    doubles = doubles || IsSkipBlock(up);
+  }
+  for (const auto& [there, field, value] :
+       {std::tuple(halves, "in_channels", config.in_channels),
+        std::tuple(doubles, "out_channels", config.out_channels)}) {
+    if (there && value != kSkipBlockImageChannels) {
+      return UNetConfigProblem{
+          field, absl::StrFormat("value %d: must be %d: blocks named Skip know colour images only",
+                                 value, kSkipBlockImageChannels)};
+    }
+  }
+  return std::nullopt;
+}
+
+Problem GroupsDivide(std::string_view type, int64_t channels, int64_t groups) {
+  if (groups > 0 && channels % groups == 0) return std::nullopt;
+  return UNetConfigProblem{
+      "block_out_channels",
+      absl::StrFormat("a norm of %s over %d channels would have %d groups, which must divide them; "
+                      "multiples of 32 are always possible",
+                      type, channels, groups)};
+}
+
+Problem FindProblemInSkipBlocks(const UNetConfig& config) {
+  for (const auto* types : {&config.down_block_types, &config.up_block_types}) {
+    const auto other = std::find_if_not(types->begin(), types->end(), IsSkipBlock);
+    if (!config.norm_num_groups.has_value() && other != types->end()) {
+      return UNetConfigProblem{
+          "norm_num_groups",
+          absl::StrFormat("is null: must be a number, because %s needs it", *other)};
+    }
+  }
+  if (Problem problem = FindProblemInSkipOrder(config)) return problem;
+  const std::vector<int64_t>& channels = config.block_out_channels;
+  const size_t last = channels.size() - 1;
+  for (size_t i = 0; i <= last; ++i) {
+    const int64_t outer = channels[i == 0 ? 0 : i - 1];
+    const int64_t inner = channels[std::min(i + 1, last)];
+    const std::string& down = config.down_block_types[i];
+    const std::string& up = config.up_block_types[last - i];
+    for (const std::string& type : {down, up}) {
+      if (!IsSkipBlock(type)) continue;
+      const bool attends = absl::StartsWith(type, "Attn");
+      Problem problem = GroupsDivide(type, channels[i], SkipBlockGroups(channels[i]));
+      if (!problem && attends) problem = GroupsDivide(type, channels[i], kSkipAttentionGroups);
+      if (problem.has_value()) return problem;
+    }
+    if (IsSkipBlock(down)) {
+      if (Problem problem = GroupsDivide(down, outer, SkipBlockGroups(outer))) return problem;
+    }
+    if (!IsSkipBlock(up)) continue;
+    const int64_t layers = config.layers_per_block + 1;
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      const int64_t hidden = layer == 0 ? inner : channels[i];
+      const int64_t skip = layer == layers - 1 ? outer : channels[i];
+      const int64_t groups = SkipUpBlockGroups(absl::StartsWith(up, "Attn"), hidden, skip);
+      if (Problem problem = GroupsDivide(up, hidden + skip, groups)) return problem;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool IsSkipBlock(std::string_view type) { return type.find("Skip") != std::string_view::npos; }
 
 std::optional<UNetConfigProblem> FindProblem(const UNetConfig& config) {
   // In this order: later checks rely on what earlier ones made sure of.
-  for (const auto find : {FindProblemInRanges, FindProblemInNames, FindProblemInBlocks,
-                          FindProblemInNorms, FindProblemInAttention, FindProblemInTimeEmbedding}) {
+  for (const auto find :
+       {FindProblemInRanges, FindProblemInNames, FindProblemInBlocks, FindProblemInSkipBlocks,
+        FindProblemInNorms, FindProblemInAttention, FindProblemInTimeEmbedding}) {
     if (Problem problem = find(config)) return problem;
   }
   return std::nullopt;

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/config_problem.h"
 
 namespace langevin::configs {
 
@@ -36,7 +37,7 @@ struct UNetConfig {
   double dropout = 0;
   std::string act_fn = "silu";
   std::optional<int64_t> attention_head_dim;
-  int64_t norm_num_groups = 32;
+  std::optional<int64_t> norm_num_groups = 32;  // Null only where all blocks are named Skip.
   std::optional<int64_t> attn_norm_num_groups;
   double norm_eps = 1e-5;
   std::string resnet_time_scale_shift = "default";
@@ -59,12 +60,25 @@ struct UNetConfig {
   }
 };
 
-// One thing that is wrong with a config: the field's name inside UNetConfig, and a sentence that
-// gives its value and what is allowed.
-struct UNetConfigProblem {
-  std::string field;
-  std::string message;
-};
+// The field is its name inside UNetConfig.
+using UNetConfigProblem = ConfigProblem;
+
+// NCSN++'s blocks ("SkipDownBlock2D", "AttnSkipUpBlock2D", ...; Song et al. 2021), as diffusers has
+// them: they see and make images of three channels, and choose the groups of their norms
+// themselves.
+bool IsSkipBlock(std::string_view type);
+inline constexpr int64_t kSkipBlockImageChannels = 3;
+inline constexpr int64_t kSkipAttentionGroups = 32;
+// Groups of a norm over so many channels in such a block; 0 if there are too few of them.
+constexpr int64_t SkipBlockGroups(int64_t channels) {
+  return channels / 4 < 32 ? channels / 4 : 32;
+}
+// Of the first norm of a resnet in such an up block, over `hidden` channels and `skip` more from a
+// skip connection. (diffusers' AttnSkipUpBlock2D divides only the latter by 4.)
+constexpr int64_t SkipUpBlockGroups(bool attention, int64_t hidden, int64_t skip) {
+  if (!attention) return SkipBlockGroups(hidden + skip);
+  return hidden + skip / 4 < 32 ? hidden + skip / 4 : 32;
+}
 
 // The first thing that makes the architecture impossible or that this program does not have, or
 // nothing. Also checks that height and width can be halved as often as the blocks do, if

@@ -25,7 +25,10 @@ void RunWhenParsed(CLI::App* command, std::function<absl::Status()>& action,
 
 void AddStepOptions(CLI::App* command, StepBenchOptions& options) {
   command->add_option("--work", options.work, "folder for the benchmark's files")->required();
-  command->add_option("--unet", options.unet, "config.json of a UNet2DModel")->required();
+  command
+      ->add_option("--unet", options.unet,
+                   "config.json of a UNet2DModel, DiTTransformer2DModel or LangevinEdm2UNet")
+      ->required();
   command->add_option("--batch", options.batch, "images per rank and step")->capture_default_str();
   command->add_option("--precision", options.precision, "fp32 or bf16")
       ->check(CLI::IsMember({"fp32", "bf16"}))

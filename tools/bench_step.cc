@@ -12,7 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/status_macros.h"
-#include "core/model/unet2d.h"
+#include "core/model/make_network.h"
 #include "core/train/run_folder.h"
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
@@ -30,9 +30,10 @@ using distributed::AgreeOnStatus;
 absl::StatusOr<configs::RunConfig> BenchConfig(const StepBenchOptions& options, int ranks) {
   LANGEVIN_ASSIGN_OR_RETURN(const std::string json,
                             PosixFileSystem().ReadFile(options.unet, /*limit=*/1 << 20));
-  LANGEVIN_ASSIGN_OR_RETURN(const configs::UNetConfig unet,
-                            configs::UNetConfigFromJson(json, options.unet));
-  if (unet.sample_size.empty()) {
+  LANGEVIN_ASSIGN_OR_RETURN(
+      const configs::ModelConfig model,
+      configs::ModelConfigFromJson(json, options.unet, /*label_dropout=*/std::nullopt));
+  if (!model.sample_size().has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.unet, ": sample_size is null; a benchmark needs the images' size"));
   }
@@ -56,13 +57,13 @@ absl::StatusOr<configs::RunConfig> BenchConfig(const StepBenchOptions& options, 
   LANGEVIN_ASSIGN_OR_RETURN(configs::RunConfig config,
                             configs::ParseRunConfig("", "langevin bench", overrides));
   config.train.total_images = steps * config.train.global_batch;  // Which --set may have changed.
-  config.unet = unet;
+  config.model = model;
   config.diffusion.process = configs::DdpmConfig();
   return configs::ParseRunConfig(configs::ToText(config), "langevin bench", {});
 }
 
-int64_t NumClasses(const configs::UNetConfig& unet) {
-  return unet.is_conditional() ? unet.num_class_embeds.value_or(10) : 0;
+int64_t NumClasses(const configs::ModelConfig& model) {
+  return model.is_conditional() ? model.num_classes().value_or(10) : 0;
 }
 
 struct StepTimes {
@@ -110,12 +111,13 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
       const std::unique_ptr<distributed::Communicator> communicator,
       runtime.MakeCommunicator(launch::CommunicatorKind::kAuto, device.is_cuda(),
                                config.distributed.timeout_seconds));
-  const configs::UNetConfig& unet = *config.unet;
+  const configs::ModelConfig& architecture = *config.model;
+  const configs::SampleSize size = *architecture.sample_size();
   const RandomImages images(
-      {.height = unet.sample_height(), .width = unet.sample_width(), .channels = unet.in_channels},
-      NumClasses(unet));
-  auto network = std::make_unique<model::UNet2D>(unet, config.train.precision, device,
-                                                 train::TrainableMultiple(runtime.size()));
+      {.height = size.height, .width = size.width, .channels = architecture.in_channels()},
+      NumClasses(architecture));
+  std::unique_ptr<model::Network> network = model::MakeNetwork(
+      architecture, config.train.precision, device, train::TrainableMultiple(runtime.size()));
   network->parameters().Initialize(config.seed);
   times.parameters = network->parameters().num_parameters();
   LANGEVIN_ASSIGN_OR_RETURN(

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/diffusion/scheduler_config.h"
 #include "core/export/model_source.h"
 #include "core/export/post_hoc_model.h"
 
@@ -21,7 +22,7 @@ struct ExportOptions {
   std::string run;
   std::string output;
   std::string weights = "ema";
-  std::string sampler = "ddpm";
+  std::optional<std::string> sampler;
   std::optional<double> ema_std;
   std::optional<int64_t> ema_at;
 };
@@ -50,19 +51,41 @@ absl::StatusOr<Source> OpenSource(FileSystem& file_system, const ExportOptions& 
   return Source{std::move(model), options.weights + " weights"};
 }
 
+// The scheduler's class is ddpm's or ddim's, where the model has time steps at all.
+absl::Status ChooseSampler(const std::string& sampler, const std::string& origin,
+                           diffusion::SchedulerConfig& scheduler) {
+  if (diffusion::FamilyOf(scheduler) != diffusion::SchedulerFamily::kDiscrete) {
+    return absl::InvalidArgumentError(absl::StrCat("--sampler ", sampler, ": ", origin,
+                                                   " is no DDPM model, it is exported with ",
+                                                   scheduler.class_name, "; leave --sampler out"));
+  }
+  if (sampler == "ddim" && scheduler.beta_schedule == "sigmoid") {
+    return absl::InvalidArgumentError(
+        "--sampler ddim: diffusers' DDIMScheduler has no beta_schedule sigmoid; leave --sampler "
+        "out");
+  }
+  scheduler.class_name = sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler";
+  return absl::OkStatus();
+}
+
 absl::Status RunExport(const ExportOptions& options) {
   FileSystem& file_system = PosixFileSystem();
   LANGEVIN_ASSIGN_OR_RETURN(const Source source, OpenSource(file_system, options));
   const exporting::Model& model = source.model;
-  exporting::ExportRequest request{.unet = model.network->config(),
+  exporting::ExportRequest request{.model = model.config,
                                    .scheduler = model.scheduler,
                                    .weights = model.network->parameters().master(),
                                    .facts = model.facts};
-  request.scheduler.class_name = options.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler";
+  if (options.sampler.has_value()) {
+    LANGEVIN_RETURN_IF_ERROR(ChooseSampler(*options.sampler, model.origin, request.scheduler));
+  }
   LANGEVIN_RETURN_IF_ERROR(
       exporting::WriteModelFolder(file_system, options.output, request, *model.network));
-  LogInfo("exported %s (%s) as a diffusers %s", model.origin, source.weights,
-          options.sampler == "ddim" ? "DDIMPipeline" : "DDPMPipeline");
+  const bool is_own = !model.config.in_diffusers() || diffusion::FamilyOf(request.scheduler) ==
+                                                          diffusion::SchedulerFamily::kLangevin;
+  LogInfo("exported %s (%s) as %s with %s%s", model.origin, source.weights,
+          model.config.class_name(), request.scheduler.class_name,
+          is_own ? ", which Langevin alone can load and sample together" : "");
   absl::PrintF("%s\n", options.output);
   return absl::OkStatus();
 }
@@ -94,9 +117,10 @@ void RegisterExport(CLI::App& program, std::function<absl::Status()>& action) {
                    "the newest")
       ->check(CLI::PositiveNumber)
       ->needs(ema_std);
-  command->add_option("--sampler", options->sampler, "pipeline and scheduler: ddpm or ddim")
-      ->check(CLI::IsMember({"ddpm", "ddim"}))
-      ->capture_default_str();
+  command
+      ->add_option("--sampler", options->sampler,
+                   "pipeline and scheduler of a DDPM model: ddpm (default) or ddim")
+      ->check(CLI::IsMember({"ddpm", "ddim"}));
   command->callback([options, &action] { action = [options] { return RunExport(*options); }; });
 }
 

@@ -15,8 +15,8 @@
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/export/model_folder.h"
+#include "core/model/make_network.h"
 #include "core/model/state_dict.h"
-#include "core/model/unet2d.h"
 #include "data/contact_sheet.h"
 #include "data/describe.h"
 #include "data/manifest.h"
@@ -37,10 +37,11 @@ void Print(const std::string& name, const std::string& value) {
 // The digest of a model's weights by name, type, shape and bytes.
 absl::StatusOr<std::string> WeightsDigest(FileSystem& file_system,
                                           const exporting::ModelFolder& folder) {
-  model::UNet2D network(folder.unet, configs::Precision::kFp32, at::kCPU);
-  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(file_system, folder, network).status());
+  const std::unique_ptr<model::Network> network =
+      model::MakeNetwork(folder.model, configs::Precision::kFp32, at::kCPU);
+  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(file_system, folder, *network).status());
   const std::vector<model::NamedTensor> tensors =
-      model::StateDict(network.parameters(), network.parameters().master(), "");
+      model::StateDict(network->parameters(), network->parameters().master(), "");
   Digest digest;
   for (const TensorView& view : model::ViewsOf(tensors)) {
     digest.UpdateString(view.name);
@@ -58,11 +59,18 @@ absl::Status InspectModelFolder(FileSystem& file_system, const InspectOptions& o
     absl::PrintF("digest %s\n", digest);
     return absl::OkStatus();
   }
-  Print("kind", "diffusers model folder");
-  Print("model", absl::StrCat("UNet2DModel, ", model::CountParameters(folder.unet), " parameters"));
-  if (!folder.unet.sample_size.empty()) {
-    Print("sample size", absl::StrCat(folder.unet.sample_height(), " x ",
-                                      folder.unet.sample_width(), " x ", folder.unet.in_channels));
+  const configs::ModelConfig& config = folder.model;
+  Print("kind", config.in_diffusers() ? "diffusers model folder" : "Langevin model folder");
+  Print("model",
+        absl::StrCat(config.class_name(), ", ", model::CountParameters(config), " parameters"));
+  if (const auto size = config.sample_size(); size.has_value()) {
+    Print("sample size",
+          absl::StrCat(size->height, " x ", size->width, " x ", config.in_channels()));
+  }
+  if (const auto classes = config.num_classes(); classes.has_value()) {
+    Print("classes",
+          absl::StrCat(*classes,
+                       config.null_class().has_value() ? " and the null label, for guidance" : ""));
   }
   if (folder.has_scheduler) {
     Print("scheduler",

@@ -12,7 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/diffusion/objective.h"
-#include "core/model/unet2d.h"
+#include "core/model/make_network.h"
 #include "core/optim/adamw.h"
 #include "core/train/train_state.h"
 #include "tools/bench_report.h"
@@ -43,18 +43,19 @@ double MedianSeconds(const Function& function) {
 }  // namespace
 
 MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Device& device) {
-  const configs::UNetConfig& unet = *config.unet;
-  auto network = std::make_unique<model::UNet2D>(unet, config.train.precision, device);
+  const configs::ModelConfig& architecture = *config.model;
+  std::unique_ptr<model::Network> network =
+      model::MakeNetwork(architecture, config.train.precision, device);
   model::ParameterStore& parameters = network->parameters();
   parameters.Initialize(config.seed);
   parameters.ZeroGradients();
   const std::unique_ptr<diffusion::Objective> objective =
       diffusion::MakeObjective(config.diffusion, config.train.global_batch);
   const int64_t count = config.train.microbatch;
-  const at::Tensor clean =
-      at::zeros({count, unet.in_channels, unet.sample_height(), unet.sample_width()});
+  const configs::SampleSize size = architecture.some_sample_size();
+  const at::Tensor clean = at::zeros({count, architecture.in_channels(), size.height, size.width});
   const at::Tensor labels =
-      unet.is_conditional() ? at::zeros({count}, at::kLong).to(device) : at::Tensor();
+      architecture.is_conditional() ? at::zeros({count}, at::kLong).to(device) : at::Tensor();
 
   MeasuredCompute measured;
   const int64_t resident_before = ResidentBytes();

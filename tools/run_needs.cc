@@ -5,7 +5,7 @@
 #include "core/base/digest.h"
 #include "core/base/file_system.h"
 #include "core/base/status_macros.h"
-#include "core/model/unet2d.h"
+#include "core/model/make_network.h"
 #include "tools/program_folder.h"
 
 namespace langevin::tools {
@@ -20,8 +20,8 @@ absl::StatusOr<launch::RunNeeds> ReadRunNeeds(const std::string& config,
   Digest digest;
   digest.UpdateString(configs::ToText(run));
   launch::RunNeeds needs{.digest = digest.Hex()};
-  if (run.unet.has_value()) {
-    needs.weights = static_cast<uint64_t>(model::CountParameters(*run.unet));
+  if (run.model.has_value()) {
+    needs.weights = static_cast<uint64_t>(model::CountParameters(*run.model));
   }
   return needs;
 }

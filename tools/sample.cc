@@ -108,12 +108,12 @@ bool IsSameProcess(const diffusion::ForwardProcess& a, const diffusion::ForwardP
 absl::StatusOr<diffusion::Formulation> FormulationOf(const exporting::Model& model) {
   LANGEVIN_ASSIGN_OR_RETURN(diffusion::Formulation formulation,
                             diffusion::FormulationFrom(model.scheduler));
-  const configs::UNetConfig& unet = model.network->config();
-  formulation.learns_variance = unet.out_channels == 2 * unet.in_channels;
-  if (unet.out_channels != unet.in_channels && !formulation.learns_variance) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        model.origin, ": has ", unet.in_channels, " channels in and ", unet.out_channels,
-        " out; only as many or twice as many (a learned variance) can be sampled"));
+  const int64_t in = model.config.in_channels(), out = model.config.out_channels();
+  formulation.learns_variance = out == 2 * in;
+  if (out != in && !formulation.learns_variance) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(model.origin, ": has ", in, " channels in and ", out,
+                     " out; only as many or twice as many (a learned variance) can be sampled"));
   }
   return formulation;
 }
@@ -128,40 +128,41 @@ absl::Status AddGuidance(const SampleOptions& options, const exporting::Model& m
     request.guidance.high = options.guidance_interval[1];
   }
   if (!options.guidance.has_value()) return absl::OkStatus();
-  const configs::UNetConfig& unet = model.network->config();
+  const configs::ModelConfig& config = model.config;
   if (guide == nullptr) {
-    if (!options.null_class.has_value()) {
+    request.null_class = options.null_class.has_value() ? options.null_class : config.null_class();
+    if (!request.null_class.has_value()) {
       return absl::FailedPreconditionError(
           absl::StrCat(model.origin,
                        ": --guidance needs something to lead away from: a worse model (--guide "
                        "MODEL), or the class that stands for none in a model that was trained with "
                        "label dropout (--null_class K)"));
     }
-    if (!unet.is_conditional() || *options.null_class < 0 ||
-        (unet.num_class_embeds.has_value() && *options.null_class >= *unet.num_class_embeds)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--null_class ", *options.null_class, ": ", model.origin,
-          unet.is_conditional()
-              ? absl::StrCat(" has the classes 0 to ", unet.num_class_embeds.value_or(1) - 1)
-              : std::string(" has no classes")));
+    // The null label is a row of its own behind the classes.
+    const int64_t rows =
+        config.num_classes().value_or(0) + (config.null_class().has_value() ? 1 : 0);
+    if (!config.has_class_table() || *request.null_class < 0 || *request.null_class >= rows) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--null_class ", *request.null_class, ": ", model.origin,
+                       config.has_class_table() ? absl::StrCat(" has the classes 0 to ", rows - 1)
+                                                : std::string(" has no table of classes")));
     }
-    request.null_class = options.null_class;
     return absl::OkStatus();
   }
-  const configs::UNetConfig& other = guide->network->config();
+  const configs::ModelConfig& other = guide->config;
   LANGEVIN_ASSIGN_OR_RETURN(request.guide_formulation, FormulationOf(*guide));
   if (!IsSameProcess(*request.guide_formulation.process, *request.formulation.process)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--guide ", guide->origin, ": was trained with other noise levels than ",
                      model.origin, "; both must have the same diffusion process"));
   }
-  if (other.in_channels != unet.in_channels) {
+  if (other.in_channels() != config.in_channels()) {
     return absl::InvalidArgumentError(absl::StrCat("--guide ", guide->origin, ": has ",
-                                                   other.in_channels, " channels, the model ",
-                                                   unet.in_channels));
+                                                   other.in_channels(), " channels, the model ",
+                                                   config.in_channels()));
   }
   if (other.is_conditional() &&
-      (!unet.is_conditional() || other.num_class_embeds != unet.num_class_embeds)) {
+      (!config.is_conditional() || other.num_classes() != config.num_classes())) {
     return absl::InvalidArgumentError(
         absl::StrCat("--guide ", guide->origin, ": has other classes than ", model.origin));
   }
@@ -172,27 +173,28 @@ absl::Status AddGuidance(const SampleOptions& options, const exporting::Model& m
 
 absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                                                        const SampleOptions& options,
-                                                       const configs::UNetConfig& unet) {
-  if (unet.sample_size.empty()) {
+                                                       const configs::ModelConfig& model) {
+  const std::optional<configs::SampleSize> size = model.sample_size();
+  if (!size.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
   diffusion::SamplingRequest request{.seed = options.seed,
-                                     .channels = unet.in_channels,
-                                     .height = unet.sample_height(),
-                                     .width = unet.sample_width(),
+                                     .channels = model.in_channels(),
+                                     .height = size->height,
+                                     .width = size->width,
                                      .class_of = {},
                                      .initial_noise = {},
                                      .count = options.count};
-  if (unet.class_embed_type == "identity") {
+  if (model.condition_size().has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.model,
                      ": is conditioned on vectors (class_embed_type identity), which sample cannot "
                      "give; use it from Python"));
   }
-  const std::optional<int64_t> classes = unet.num_class_embeds;
+  const std::optional<int64_t> classes = model.num_classes();
   if (options.class_label.has_value()) {
-    if (!unet.is_conditional()) {
+    if (!model.is_conditional()) {
       return absl::InvalidArgumentError(
           absl::StrCat(options.model, ": has no classes; leave --class out"));
     }
@@ -202,8 +204,8 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
                        classes.has_value() ? absl::StrCat(*classes - 1) : "any number"));
     }
     request.class_of = [label = *options.class_label](int64_t) { return label; };
-  } else if (unet.is_conditional()) {
-    if (unet.class_embed_type.has_value()) {
+  } else if (model.is_conditional()) {
+    if (!model.has_class_table()) {
       return absl::InvalidArgumentError(
           absl::StrCat(options.model, ": is class-conditional; give --class"));
     }
@@ -303,7 +305,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
           absl::StrCat(model->origin, ": ", known.status().message(), "; export it again"));
     }
     intensities = *known;
-    request = MakeRequest(file_system, options, model->network->config());
+    request = MakeRequest(file_system, options, model->config);
     if (!request.ok()) return request.status();
     LANGEVIN_ASSIGN_OR_RETURN(request->formulation, FormulationOf(*model));
     if (!options.guide.empty()) {

@@ -1,6 +1,7 @@
 #include "tools/scaling_plan.h"
 
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
-#include "core/model/unet2d.h"
+#include "core/model/make_network.h"
 #include "core/optim/schedule.h"
 #include "core/train/gradient_exchange.h"
 #include "core/train/run_plan.h"
@@ -199,9 +200,9 @@ absl::Status PrintScalingPlan(FileSystem& file_system, const ScalingOptions& opt
   LANGEVIN_ASSIGN_OR_RETURN(const std::vector<distributed::Network> networks,
                             NetworksOf(file_system, options));
   const configs::RunConfig& config = plan.config;
-  model::UNet2D network(*config.unet, config.train.precision, at::kMeta,
-                        train::TrainableMultiple(plan.batch.ranks));
-  const model::ParameterStore& store = network.parameters();
+  const std::unique_ptr<model::Network> network = model::MakeNetwork(
+      *config.model, config.train.precision, at::kMeta, train::TrainableMultiple(plan.batch.ranks));
+  const model::ParameterStore& store = network->parameters();
   const int64_t parameters = store.num_parameters();
 
   MeasuredCompute compute;

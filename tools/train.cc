@@ -21,7 +21,7 @@
 #include "core/checkpoint/checkpoint.h"
 #include "core/checkpoint/ema_snapshots.h"
 #include "core/export/model_folder.h"
-#include "core/model/unet2d.h"
+#include "core/model/make_network.h"
 #include "core/train/control_group.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
@@ -67,7 +67,7 @@ std::string IdentityOf(const Plan& plan, const model::ParameterStore& parameters
 }
 
 // The weights a run begins with: the folder's, or random ones.
-absl::Status BeginWeights(FileSystem& file_system, const Plan& plan, model::UNet2D& network) {
+absl::Status BeginWeights(FileSystem& file_system, const Plan& plan, model::Network& network) {
   if (!plan.init.has_value()) {
     network.parameters().Initialize(plan.config.seed);
     return absl::OkStatus();
@@ -99,9 +99,9 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
                                 const std::optional<checkpoint::Found>& found,
                                 const at::Device& device,
                                 const distributed::Communicator& communicator) {
-  auto network =
-      std::make_unique<model::UNet2D>(*plan.config.unet, plan.config.train.precision, device,
-                                      train::TrainableMultiple(communicator.size()));
+  std::unique_ptr<model::Network> network =
+      model::MakeNetwork(*plan.config.model, plan.config.train.precision, device,
+                         train::TrainableMultiple(communicator.size()));
   LANGEVIN_ASSIGN_OR_RETURN(
       const auto sharding,
       train::ShardingFor(network->parameters(), plan.config.distributed, communicator));
@@ -235,10 +235,10 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   // Everything that can be wrong is found before anything is written.
   absl::StatusOr<Plan> made = MakePlan(file_system, options, runtime.rank(), ranks);
   absl::Status ready = made.status();
-  std::optional<model::UNet2D> shapes;  // Without memory.
+  std::unique_ptr<model::Network> shapes;  // Without memory.
   int64_t num_parameters = 0;
   if (ready.ok()) {
-    shapes.emplace(*made->config.unet, configs::Precision::kFp32, at::kMeta);
+    shapes = model::MakeNetwork(*made->config.model, configs::Precision::kFp32, at::kMeta);
     num_parameters = shapes->parameters().num_parameters();
     ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
   }
@@ -330,7 +330,7 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
       ->add_option("--output", options->output, "folder of the run; goes on if it has checkpoints")
       ->required();
   command->add_option("--init", options->init,
-                      "begin with the weights of this diffusers UNet2DModel folder (fine-tuning)");
+                      "begin with the weights of this diffusers folder (fine-tuning)");
   command
       ->add_option("--resume", options->resume,
                    "auto: from the newest good checkpoint, if any; must: fail without one; never: "

@@ -6,6 +6,7 @@
 #include "configs/run_config.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
+#include "core/model/make_network.h"
 #include "core/model/state_dict.h"
 #include "core/optim/schedule.h"
 
@@ -23,15 +24,15 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
   LANGEVIN_ASSIGN_OR_RETURN(
       const configs::RunConfig config,
       configs::ParseRunConfig(found.metadata.config, found.folder + " (config)", {}));
-  if (!config.unet.has_value()) {
+  if (!config.model.has_value()) {
     return absl::DataLossError(
         absl::StrCat(found.folder, ": its config names no model; it was not written by Langevin"));
   }
-  Model model{
-      .network = std::make_unique<model::UNet2D>(*config.unet, configs::Precision::kFp32, device),
-      .scheduler = diffusion::SchedulerConfigFrom(config.diffusion),
-      .facts = {},
-      .origin = found.folder};
+  Model model{.network = model::MakeNetwork(*config.model, configs::Precision::kFp32, device),
+              .config = *config.model,
+              .scheduler = diffusion::SchedulerConfigFrom(config.diffusion),
+              .facts = {},
+              .origin = found.folder};
   model::ParameterStore& store = model.network->parameters();
   const bool averaged = weights == Weights::kEma;
   const std::vector<model::NamedTensor> tensors = model::EmptyStateDict(
@@ -63,11 +64,11 @@ absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path
     return OpenCheckpoint(file_system, path, weights, device);
   }
   LANGEVIN_ASSIGN_OR_RETURN(const ModelFolder folder, ReadModelFolder(file_system, path));
-  Model model{
-      .network = std::make_unique<model::UNet2D>(folder.unet, configs::Precision::kFp32, device),
-      .scheduler = folder.scheduler,
-      .facts = folder.facts,
-      .origin = path};
+  Model model{.network = model::MakeNetwork(folder.model, configs::Precision::kFp32, device),
+              .config = folder.model,
+              .scheduler = folder.scheduler,
+              .facts = folder.facts,
+              .origin = path};
   LANGEVIN_RETURN_IF_ERROR(LoadWeights(file_system, folder, *model.network).status());
   return model;
 }

@@ -11,7 +11,7 @@
 #include "core/base/file_system.h"
 #include "core/diffusion/scheduler_config.h"
 #include "core/export/model_folder.h"
-#include "core/model/unet2d.h"
+#include "core/model/network.h"
 
 namespace langevin::exporting {
 
@@ -19,7 +19,8 @@ namespace langevin::exporting {
 enum class Weights { kEma, kRaw };
 
 struct Model {
-  std::unique_ptr<model::UNet2D> network;  // fp32 on `device`, weights loaded.
+  std::unique_ptr<model::Network> network;  // fp32 on `device`, weights loaded.
+  configs::ModelConfig config;
   diffusion::SchedulerConfig scheduler;
   Facts facts;         // As langevin.json has them.
   std::string origin;  // The checkpoint or folder the weights came from.

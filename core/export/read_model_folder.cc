@@ -2,6 +2,7 @@
 
 #include "ATen/ATen.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -9,6 +10,7 @@
 #include "core/base/status_macros.h"
 #include "core/export/model_folder.h"
 #include "core/model/state_dict.h"
+#include "core/model/unet2d.h"
 #include "nlohmann/json.hpp"
 
 namespace langevin::exporting {
@@ -37,6 +39,22 @@ absl::StatusOr<Facts> ReadFacts(FileSystem& file_system, const std::string& path
     facts.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return facts;
+}
+
+// What training of the model dropped labels with, if that is known.
+absl::StatusOr<std::optional<double>> LabelDropoutFrom(const Facts& facts,
+                                                       const std::string& path) {
+  for (const auto& [name, value] : facts) {
+    if (name != kLabelDropoutFact) continue;
+    double dropout = 0;
+    if (!absl::SimpleAtod(value, &dropout) || !(dropout >= 0 && dropout < 1)) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": field ", name, ": value \"", value,
+                                                     "\": must be at least 0 and below 1; export "
+                                                     "the model again"));
+    }
+    return dropout;
+  }
+  return std::nullopt;
 }
 
 // The names of diffusers before 0.18, which UNet2DModel.from_pretrained still understands.
@@ -76,7 +94,7 @@ absl::Status CompareWithNetwork(const SafetensorsFile& file,
     wanted.insert(parameter.name);
     const auto found = file_names.find(parameter.name);
     if (found == file_names.end()) {
-      missing.push_back(parameter.name);
+      if (parameter.name != model::kAugmentEmbeddingName) missing.push_back(parameter.name);
       continue;
     }
     const SafetensorsFile::Entry& entry = file.entries().at(found->second);
@@ -109,7 +127,9 @@ absl::Status CompareWithNetwork(const SafetensorsFile& file,
 // "down_blocks.0.resnets.1.conv1.weight" belongs to "down_blocks.0", "conv_in.bias" to "conv_in".
 std::string PartOf(const std::string& name) {
   size_t end = name.find('.');
-  if (absl::StartsWith(name, "down_blocks.") || absl::StartsWith(name, "up_blocks.")) {
+  if (absl::StartsWith(name, "down_blocks.") || absl::StartsWith(name, "up_blocks.") ||
+      absl::StartsWith(name, "transformer_blocks.") || absl::StartsWith(name, "encoder.") ||
+      absl::StartsWith(name, "decoder.")) {
     end = name.find('.', end + 1);
   }
   return name.substr(0, end);
@@ -138,17 +158,29 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   if (info.type != FileType::kDirectory || !IsModelFolder(file_system, path)) {
     return absl::NotFoundError(
         absl::StrCat(path,
-                     ": is no model folder; give a folder with model_index.json and unet/, or "
+                     ": is no model folder; give a folder with model_index.json and unet/ or "
+                     "transformer/, or "
                      "with config.json and ",
                      kWeightsName));
   }
   ModelFolder folder{.path = path};
   const bool is_pipeline = file_system.Exists(JoinPath(path, "model_index.json"));
-  const std::string model_path = is_pipeline ? JoinPath(path, "unet") : path;
+  std::string model_path = path;
+  if (is_pipeline) {
+    const std::string transformer = JoinPath(path, "transformer");
+    model_path = file_system.Exists(transformer) ? transformer : JoinPath(path, "unet");
+  }
   const std::string config_path = JoinPath(model_path, "config.json");
   LANGEVIN_ASSIGN_OR_RETURN(const std::string config_json,
                             file_system.ReadFile(config_path, kMaxDescriptionBytes));
-  LANGEVIN_ASSIGN_OR_RETURN(folder.unet, configs::UNetConfigFromJson(config_json, config_path));
+  const std::string facts_path = JoinPath(path, "langevin.json");
+  if (file_system.Exists(facts_path)) {
+    LANGEVIN_ASSIGN_OR_RETURN(folder.facts, ReadFacts(file_system, facts_path));
+  }
+  LANGEVIN_ASSIGN_OR_RETURN(const std::optional<double> label_dropout,
+                            LabelDropoutFrom(folder.facts, facts_path));
+  LANGEVIN_ASSIGN_OR_RETURN(folder.model,
+                            configs::ModelConfigFromJson(config_json, config_path, label_dropout));
 
   folder.weights_path = JoinPath(model_path, kWeightsName);
   if (!file_system.Exists(folder.weights_path)) {
@@ -162,16 +194,12 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
     LANGEVIN_ASSIGN_OR_RETURN(folder.scheduler, ReadScheduler(file_system, scheduler_path));
     folder.has_scheduler = true;
   }
-  const std::string facts_path = JoinPath(path, "langevin.json");
-  if (file_system.Exists(facts_path)) {
-    LANGEVIN_ASSIGN_OR_RETURN(folder.facts, ReadFacts(file_system, facts_path));
-  }
   return folder;
 }
 
 absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
                                                      const ModelFolder& folder,
-                                                     model::UNet2D& network) {
+                                                     model::Network& network) {
   const at::NoGradGuard no_grad;
   const absl::StatusOr<SafetensorsFile> opened =
       SafetensorsFile::Open(file_system, folder.weights_path);
@@ -186,6 +214,7 @@ absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
   model::ParameterStore& store = network.parameters();
   LANGEVIN_RETURN_IF_ERROR(CompareWithNetwork(file, file_names, store));
   for (const model::Parameter& parameter : store.parameters()) {
+    if (!file_names.contains(parameter.name)) continue;  // Stays zero.
     const std::string& file_name = file_names.at(parameter.name);
     const SafetensorsFile::Entry& entry = file.entries().at(file_name);
     const at::Tensor values = at::empty(entry.shape, ScalarTypeOf(entry.dtype));

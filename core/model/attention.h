@@ -12,6 +12,11 @@
 
 namespace langevin::model {
 
+// softmax(q k / sqrt(D)) v for each of `heads` heads; q, k, v: (N, T, heads * D), of one type, and
+// so is the result. Softmax is computed in fp32.
+at::Tensor MultiHeadAttention(const at::Tensor& query, const at::Tensor& key,
+                              const at::Tensor& value, int64_t heads);
+
 // diffusers' Attention as UNet2DModel uses it: norm, q, k, v, softmax(q k / sqrt(head_dim)) v,
 // projection, plus the input, divided by output_scale.
 class Attention {
@@ -24,7 +29,7 @@ class Attention {
 
  private:
   int64_t heads_;
-  int64_t head_dim_;
+  int64_t inner_dim_;  // Of all heads together.
   double output_scale_;
   std::optional<GroupNormLayer> group_norm_;
   Linear to_q_;

@@ -12,28 +12,30 @@
 namespace langevin::model {
 namespace {
 
-// Weight and bias of a convolution or linear layer, initialised as PyTorch does: kaiming_uniform
-// with a = sqrt(5) is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), and so is the bias.
+// Weight and bias of a convolution or linear layer, initialised as PyTorch does unless told
+// otherwise: kaiming_uniform with a = sqrt(5) is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), and so is the
+// bias. The bias is null where there is none.
 std::pair<const Parameter*, const Parameter*> DeclareWeightAndBias(ParameterStore& store,
                                                                    const std::string& name,
                                                                    std::vector<int64_t> shape,
-                                                                   bool keep_fp32) {
+                                                                   const WeightOptions& options) {
   int64_t fan_in = 1;
   for (size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
-  const Initializer initializer{Initializer::Kind::kUniform,
-                                1 / std::sqrt(static_cast<double>(fan_in))};
+  const Initializer usual{Initializer::Kind::kUniform, 1 / std::sqrt(static_cast<double>(fan_in))};
   const int64_t outputs = shape[0];
-  Parameter weight{.name = name + ".weight",
-                   .shape = std::move(shape),
-                   .initializer = initializer,
-                   .keep_fp32 = keep_fp32};
-  Parameter bias{.name = name + ".bias",
-                 .shape = {outputs},
-                 .initializer = initializer,
-                 .keep_fp32 = keep_fp32};
-  const Parameter* declared_weight = store.Declare(std::move(weight));
-  return {declared_weight, store.Declare(std::move(bias))};
+  const Parameter* const weight = store.Declare({.name = name + ".weight",
+                                                 .shape = std::move(shape),
+                                                 .initializer = options.initializer.value_or(usual),
+                                                 .keep_fp32 = options.keep_fp32});
+  if (!options.bias) return {weight, nullptr};
+  return {weight,
+          store.Declare({.name = name + ".bias",
+                         .shape = {outputs},
+                         .initializer = options.initializer.has_value() ? Initializer() : usual,
+                         .keep_fp32 = options.keep_fp32})};
 }
+
+at::Tensor BiasOf(const Parameter* bias) { return bias == nullptr ? at::Tensor() : bias->weight; }
 
 }  // namespace
 
@@ -59,29 +61,30 @@ at::Tensor Apply(Activation activation, const at::Tensor& x) {
 }
 
 Conv2d::Conv2d(ParameterStore& store, const std::string& name, int64_t in_channels,
-               int64_t out_channels, int64_t kernel, int64_t stride, int64_t padding)
+               int64_t out_channels, int64_t kernel, int64_t stride, int64_t padding,
+               const WeightOptions& options)
     : stride_(stride), padding_(padding) {
-  std::tie(weight_, bias_) = DeclareWeightAndBias(
-      store, name, {out_channels, in_channels, kernel, kernel}, /*keep_fp32=*/false);
+  std::tie(weight_, bias_) =
+      DeclareWeightAndBias(store, name, {out_channels, in_channels, kernel, kernel}, options);
 }
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
-  return at::conv2d(x, weight_->weight, bias_->weight, stride_, padding_);
+  return at::conv2d(x, weight_->weight, BiasOf(bias_), stride_, padding_);
 }
 
 Linear::Linear(ParameterStore& store, const std::string& name, int64_t in_features,
-               int64_t out_features, bool keep_fp32) {
+               int64_t out_features, const WeightOptions& options) {
   std::tie(weight_, bias_) =
-      DeclareWeightAndBias(store, name, {out_features, in_features}, keep_fp32);
+      DeclareWeightAndBias(store, name, {out_features, in_features}, options);
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return at::linear(x, weight_->weight, bias_->weight);
+  return at::linear(x, weight_->weight, BiasOf(bias_));
 }
 
 at::Tensor Linear::AtEveryPixel(const at::Tensor& x) const {
   const at::Tensor& weight = weight_->weight;
-  return at::conv2d(x, weight.view({weight.size(0), weight.size(1), 1, 1}), bias_->weight);
+  return at::conv2d(x, weight.view({weight.size(0), weight.size(1), 1, 1}), BiasOf(bias_));
 }
 
 GroupNormLayer::GroupNormLayer(ParameterStore& store, const std::string& name, int64_t groups,

@@ -7,6 +7,7 @@
 #define LANGEVIN_CORE_MODEL_LAYERS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ATen/core/Tensor.h"
@@ -27,26 +28,37 @@ struct ForwardContext {
   bool training = false;
   uint64_t seed = 0;
   int64_t first_position = 0;
+  // What augmentation did to each image, (N, augment_dim), fp32, for networks that are told.
+  // Undefined: nothing, as in sampling.
+  at::Tensor augment_labels = {};
+};
+
+// How the weights of a linear layer or convolution are declared.
+struct WeightOptions {
+  bool keep_fp32 = false;  // For time embeddings, which are too coarse in bf16.
+  bool bias = true;
+  // Not set: PyTorch's, for the bias too. Set: the weight's; the bias begins at 0.
+  std::optional<Initializer> initializer = {};
 };
 
 class Conv2d {
  public:
   Conv2d(ParameterStore& store, const std::string& name, int64_t in_channels, int64_t out_channels,
-         int64_t kernel, int64_t stride = 1, int64_t padding = 0);
+         int64_t kernel, int64_t stride = 1, int64_t padding = 0,
+         const WeightOptions& options = {});
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
   const Parameter* weight_;
-  const Parameter* bias_;
+  const Parameter* bias_;  // Null: none.
   int64_t stride_;
   int64_t padding_;
 };
 
 class Linear {
  public:
-  // keep_fp32: for time embeddings, which are too coarse in bf16.
   Linear(ParameterStore& store, const std::string& name, int64_t in_features, int64_t out_features,
-         bool keep_fp32 = false);
+         const WeightOptions& options = {});
   // (..., in_features) to (..., out_features).
   at::Tensor operator()(const at::Tensor& x) const;
   // The same at every pixel of (N, in_features, H, W): a 1x1 convolution, which on CPUs is faster
@@ -55,7 +67,7 @@ class Linear {
 
  private:
   const Parameter* weight_;
-  const Parameter* bias_;
+  const Parameter* bias_;  // Null: none.
 };
 
 class GroupNormLayer {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <span>
 #include <utility>
 
+#include "ATen/ATen.h"
 #include "core/base/digest.h"
 #include "core/base/philox.h"
 #include "core/model/flat_buffer.h"
@@ -18,6 +20,13 @@ constexpr int64_t kAlignment = 32;
 int64_t AlignedUp(int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
+
+at::Tensor UnitRows(const at::Tensor& weight) {
+  std::vector<int64_t> dims;
+  for (int64_t i = 1; i < weight.dim(); ++i) dims.push_back(i);
+  const double scale = std::sqrt(static_cast<double>(weight.size(0)) / weight.numel());
+  return weight / (kUnitRowsEpsilon + at::linalg_vector_norm(weight, 2, dims, true) * scale);
+}
 
 const Parameter* ParameterStore::Declare(Parameter parameter) {
   assert(!master_.defined());
@@ -114,7 +123,21 @@ void ParameterStore::Initialize(uint64_t seed) {
     }
     ViewOf(master_, parameter).copy_(values);
   }
+  NormalizeRows();
   RefreshComputeWeights();
+}
+
+void ParameterStore::NormalizeRows() {
+  const at::NoGradGuard no_grad;
+  bool changed = false;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.unit_rows) continue;
+    assert(master_.defined());
+    const at::Tensor weight = ViewOf(master_, parameter);
+    weight.copy_(UnitRows(weight));
+    changed = true;
+  }
+  if (changed) RefreshComputeWeights();
 }
 
 int64_t ParameterStore::num_parameters() const {

@@ -42,6 +42,8 @@ struct Parameter {
   bool trainable = true;
   // Norms and time embeddings compute in fp32 whatever the run's precision.
   bool keep_fp32 = false;
+  // NormalizeRows scales the row of each output to unit mean square.
+  bool unit_rows = false;
 
   int64_t offset = 0;  // In numbers, from the beginning of a flat buffer.
   int64_t numel = 0;
@@ -49,6 +51,12 @@ struct Parameter {
   // says so and keep_fp32 does not.
   at::Tensor weight;
 };
+
+// `weight` with each row, which is all that belongs to one index of the first dimension, scaled to
+// unit mean square; the epsilon of Karras et al. 2024 keeps rows of zeros what they are.
+// Differentiable.
+inline constexpr double kUnitRowsEpsilon = 1e-4;
+at::Tensor UnitRows(const at::Tensor& weight);
 
 class ParameterStore {
  public:
@@ -63,6 +71,11 @@ class ParameterStore {
   // Makes the buffers, all zero. Zeros make the trainable part's size a multiple of
   // `trainable_multiple`, so that ranks can share it evenly.
   void Allocate(configs::Precision precision, at::Device device, int64_t trainable_multiple = 1);
+
+  // Scales the rows of the parameters that want it (unit_rows) in master(), and refreshes what
+  // forward uses: after each update of the weights. Does nothing where there are none; requires
+  // master() where there are.
+  void NormalizeRows();
 
   // Fills the weights: draw i of a parameter is a function of (seed, its name, i).
   void Initialize(uint64_t seed);

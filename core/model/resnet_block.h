@@ -12,7 +12,9 @@
 
 namespace langevin::model {
 
-enum class Resample { kNone, kDown, kUp };
+// How a residual block changes resolution on its way: by averaging and repeating pixels, or with
+// FirDownsample and FirUpsample.
+enum class Resample { kNone, kDown, kUp, kFirDown, kFirUp };
 
 // What all blocks of one UNet have in common.
 struct BlockOptions {
@@ -26,13 +28,23 @@ struct BlockOptions {
   uint32_t next_dropout_layer = 0;  // Counts the dropout layers as blocks are made.
 };
 
+// What tells one residual block of a UNet from another.
+struct ResnetShape {
+  int64_t in_channels = 0;
+  int64_t out_channels = 0;
+  Resample resample = Resample::kNone;
+  double output_scale = 1;
+  // Of the first and second norm, where they are not BlockOptions::norm_groups.
+  std::optional<int64_t> in_groups;
+  std::optional<int64_t> out_groups;
+};
+
 // diffusers' ResnetBlock2D: norm, activation, (resample,) conv, time embedding, norm, activation,
 // dropout, conv, plus the (resampled) input, divided by output_scale.
 class ResnetBlock {
  public:
   ResnetBlock(ParameterStore& store, const std::string& name, BlockOptions& options,
-              int64_t in_channels, int64_t out_channels, Resample resample = Resample::kNone,
-              double output_scale = 1);
+              const ResnetShape& shape);
   // x: (N, in_channels, H, W); time_embedding: (N, time_embed_dim), fp32.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& time_embedding,
                         const ForwardContext& context) const;
@@ -48,12 +60,19 @@ class ResnetBlock {
   GroupNormLayer norm2_;
   Dropout dropout_;
   Conv2d conv2_;
-  std::optional<Conv2d> conv_shortcut_;  // Where the number of channels changes.
+  // Where the number of channels changes; with FIR resampling always.
+  std::optional<Conv2d> conv_shortcut_;
 };
 
 // Nearest-neighbour doubling and 2x2 averaging.
 at::Tensor UpsampleNearest(const at::Tensor& x);
 at::Tensor AveragePool(const at::Tensor& x);
+
+// Halving and doubling with the binomial kernel (1, 3, 3, 1) in each direction (Karras et al. 2020,
+// "Analyzing and Improving the Image Quality of StyleGAN", appendix B; NCSN++: Song et al. 2021).
+// Constants stay what they are; beyond the edges there are zeros. No channel sees another.
+at::Tensor FirDownsample(const at::Tensor& x);
+at::Tensor FirUpsample(const at::Tensor& x);
 
 // A convolution with stride 2. With padding 0, one zero row and column are added below and right.
 class Downsample {

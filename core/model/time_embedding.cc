@@ -51,9 +51,12 @@ at::Tensor TimeProjection::operator()(const at::Tensor& timesteps) const {
 }
 
 TimestepEmbedding::TimestepEmbedding(ParameterStore& store, const std::string& name,
-                                     int64_t in_channels, int64_t embed_dim)
-    : linear_1_(store, name + ".linear_1", in_channels, embed_dim, /*keep_fp32=*/true),
-      linear_2_(store, name + ".linear_2", embed_dim, embed_dim, /*keep_fp32=*/true) {}
+                                     int64_t in_channels, int64_t embed_dim,
+                                     const std::optional<Initializer>& initializer)
+    : linear_1_(store, name + ".linear_1", in_channels, embed_dim,
+                {.keep_fp32 = true, .initializer = initializer}),
+      linear_2_(store, name + ".linear_2", embed_dim, embed_dim,
+                {.keep_fp32 = true, .initializer = initializer}) {}
 
 at::Tensor TimestepEmbedding::operator()(const at::Tensor& x) const {
   return linear_2_(at::silu(linear_1_(x)));

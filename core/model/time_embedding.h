@@ -5,6 +5,7 @@
 #define LANGEVIN_CORE_MODEL_TIME_EMBEDDING_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ATen/core/Tensor.h"
@@ -42,8 +43,9 @@ class TimeProjection {
 // Linear, SiLU, linear.
 class TimestepEmbedding {
  public:
+  // initializer: not set for PyTorch's.
   TimestepEmbedding(ParameterStore& store, const std::string& name, int64_t in_channels,
-                    int64_t embed_dim);
+                    int64_t embed_dim, const std::optional<Initializer>& initializer = {});
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:

@@ -6,33 +6,40 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
 #include "configs/unet_config.h"
+#include "core/model/conditioning.h"
 #include "core/model/layers.h"
 #include "core/model/network.h"
 #include "core/model/parameter_store.h"
+#include "core/model/skip_blocks.h"
 #include "core/model/time_embedding.h"
 #include "core/model/unet_blocks.h"
 
 namespace langevin::model {
 
+// The name of the map of augmentation labels, which diffusers does not have. It says nothing where
+// there are none, so exports leave it out.
+inline constexpr char kAugmentEmbeddingName[] = "augment_embedding.weight";
+
 class UNet2D : public Network {
  public:
-  // Requires a config without problems (configs::FindProblem). Weights are zero until
-  // parameters().Initialize or until they are loaded. `trainable_multiple`: see ParameterStore.
+  // See MakeNetwork. With label dropout the table of classes has one row more, for the null label;
+  // with augmentation labels the code of the time gets a linear map of them added.
   UNet2D(const configs::UNetConfig& config, configs::Precision precision, at::Device device,
-         int64_t trainable_multiple = 1);
+         int64_t trainable_multiple = 1, const Conditioning& conditioning = {});
 
   at::Tensor Forward(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& class_labels, const ForwardContext& context) const override;
   ParameterStore& parameters() override { return store_; }
-  const configs::UNetConfig& config() const { return config_; }
 
  private:
   // (N, time_embed_dim), fp32.
-  at::Tensor Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels) const;
+  at::Tensor Embedding(const at::Tensor& timesteps, const at::Tensor& class_labels,
+                       const ForwardContext& context) const;
 
   configs::UNetConfig config_;
   configs::Precision precision_;
@@ -41,11 +48,13 @@ class UNet2D : public Network {
   Conv2d conv_in_;
   TimeProjection time_proj_;
   TimestepEmbedding time_embedding_;
+  double label_dropout_;
+  const Parameter* augment_embedding_ = nullptr;
   const Parameter* class_table_ = nullptr;
   std::optional<TimestepEmbedding> class_embedding_;
-  std::vector<DownBlock> down_blocks_;
+  std::vector<std::variant<DownBlock, SkipDownBlock>> down_blocks_;
   std::optional<MidBlock> mid_block_;
-  std::vector<UpBlock> up_blocks_;
+  std::vector<std::variant<UpBlock, SkipUpBlock>> up_blocks_;
   std::optional<GroupNormLayer> conv_norm_out_;
   std::optional<Conv2d> conv_out_;
 };

@@ -18,6 +18,14 @@
 
 namespace langevin::model {
 
+// What the way down leaves for the way up.
+struct SkipConnections {
+  std::vector<at::Tensor> features;  // Every intermediate result, in the order they were computed.
+  // The image itself, halved as often as the features (blocks of skip_blocks.h alone use it): first
+  // the input, on the way up what has been added up of the output. May be undefined.
+  at::Tensor image;
+};
+
 enum class ResampleKind { kNone, kConv, kResnet };
 
 struct BlockShape {
@@ -34,9 +42,9 @@ class DownBlock {
  public:
   DownBlock(ParameterStore& store, const std::string& name, BlockOptions& options,
             const BlockShape& shape);
-  // Appends every intermediate result to `skips`.
+  // Appends every intermediate result to skips.features.
   at::Tensor operator()(at::Tensor x, const at::Tensor& time_embedding,
-                        const ForwardContext& context, std::vector<at::Tensor>& skips) const;
+                        const ForwardContext& context, SkipConnections& skips) const;
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -65,9 +73,9 @@ class UpBlock {
  public:
   UpBlock(ParameterStore& store, const std::string& name, BlockOptions& options,
           const BlockShape& shape);
-  // Takes one skip connection a resnet from the end of `skips`.
+  // Takes one skip connection a resnet from the end of skips.features.
   at::Tensor operator()(at::Tensor x, const at::Tensor& time_embedding,
-                        const ForwardContext& context, std::vector<at::Tensor>& skips) const;
+                        const ForwardContext& context, SkipConnections& skips) const;
 
  private:
   std::vector<ResnetBlock> resnets_;

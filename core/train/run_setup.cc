@@ -16,51 +16,77 @@
 namespace langevin::train {
 namespace {
 
-// Whether two models have the same weights; the size of the images does not matter to them.
-bool SameArchitecture(configs::UNetConfig a, configs::UNetConfig b) {
-  a.sample_size.clear();
-  b.sample_size.clear();
+// Whether one's weights are the other's; neither the size of the images nor how often labels are
+// dropped matters to them, and what is made of augmentation labels begins at zero.
+bool SameArchitecture(configs::ModelConfig a, configs::ModelConfig b) {
+  for (configs::ModelConfig* model : {&a, &b}) {
+    model->set_sample_size(std::nullopt);
+    model->label_dropout = model->null_class().has_value() ? 0.5 : 0;
+    model->augment_dim = 0;
+  }
+  // A DiT has the null label whether it was trained or not.
+  if (std::holds_alternative<configs::DiTConfig>(a.architecture)) {
+    a.label_dropout = b.label_dropout = 0;
+  }
   return a == b;
 }
 
-absl::Status FitModelToData(configs::UNetConfig& unet, const data::Dataset& dataset) {
+absl::Status FitModelToData(configs::ModelConfig& model, const data::Dataset& dataset) {
   const data::ImageShape& shape = dataset.shape();
-  if (unet.sample_size.empty()) {
-    unet.sample_size = {shape.height};
-    if (shape.width != shape.height) unet.sample_size.push_back(shape.width);
-  }
-  if (unet.sample_height() != shape.height || unet.sample_width() != shape.width) {
+  const std::string name = absl::StrCat("model.", model.family());
+  const bool is_square_only = std::holds_alternative<configs::DiTConfig>(model.architecture);
+  if (is_square_only && shape.height != shape.width) {
     return absl::InvalidArgumentError(
-        absl::StrCat("model.unet.sample_size is ", unet.sample_height(), " x ", unet.sample_width(),
+        absl::StrCat(name, ": needs square images, but those of the data set are ", shape.height,
+                     " x ", shape.width, "; use unet or prepare the data square"));
+  }
+  if (!model.sample_size().has_value()) {
+    model.set_sample_size(configs::SampleSize{shape.height, shape.width});
+  }
+  const configs::SampleSize size = *model.sample_size();
+  if (size.height != shape.height || size.width != shape.width) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ".sample_size is ", size.height, " x ", size.width,
                      ", but the images of the data set are ", shape.height, " x ", shape.width,
                      "; leave sample_size out or prepare the data in that size"));
   }
-  if (unet.in_channels != shape.channels) {
+  if (model.in_channels() != shape.channels) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "model.unet.in_channels ", unet.in_channels, ": the images of the data set have ",
+        name, ".in_channels ", model.in_channels(), ": the images of the data set have ",
         shape.channels, " channels, and in_channels must be that"));
   }
   // Filling in sample_size can make the model impossible: a size that cannot be halved often
   // enough.
-  if (const auto problem = configs::FindProblem(unet); problem.has_value()) {
+  if (const auto problem = configs::FindProblem(model); problem.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("model.unet.", problem->field, ": ", problem->message));
+        absl::StrCat("model.", problem->field, ": ", problem->message));
   }
-  if (!unet.is_conditional()) return absl::OkStatus();
-  if (unet.class_embed_type == "identity") {
+  if (model.augment_dim > 0 && model.augment_dim != data::kAugmentLabels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.augment_dim ", model.augment_dim, ": must be ", data::kAugmentLabels,
+                     ", which is how many numbers data.augment.edm gives, or 0"));
+  }
+  if (!model.is_conditional()) return absl::OkStatus();
+  if (model.condition_size().has_value()) {
     return absl::InvalidArgumentError(
         "model.unet.class_embed_type \"identity\" needs condition vectors, which data sets do not "
         "have; leave it out or use num_class_embeds");
   }
   if (!dataset.has_labels()) {
     return absl::InvalidArgumentError(
-        "model.unet is class-conditional, but the data set has no labels; leave num_class_embeds "
-        "and class_embed_type out, or prepare the data from a folder with one sub-folder a class");
+        absl::StrCat(name, " is class-conditional, but the data set has no labels; ",
+                     is_square_only ? "use unet or edm2_unet"
+                                    : "leave its number of classes and class_embed_type out",
+                     ", or prepare the data from a folder with one sub-folder a class"));
   }
-  if (unet.num_class_embeds.has_value() && *unet.num_class_embeds < dataset.num_classes()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model.unet.num_class_embeds ", *unet.num_class_embeds, ": the data set has ",
-                     dataset.num_classes(), " classes; must be at least that"));
+  const std::optional<int64_t> classes = model.num_classes();
+  if (classes.has_value() && *classes < dataset.num_classes()) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " has ", *classes, " classes (",
+                                                   is_square_only ? "num_embeds_ada_norm"
+                                                   : model.family() == "unet" ? "num_class_embeds"
+                                                                              : "num_classes",
+                                                   "): the data set has ", dataset.num_classes(),
+                                                   " classes; must be at least that"));
   }
   return absl::OkStatus();
 }
@@ -81,14 +107,14 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
                                                  const data::Dataset& dataset,
                                                  const exporting::ModelFolder* init) {
   if (init != nullptr) {
-    if (!config.unet.has_value()) {
-      config.unet = init->unet;
-      config.unet->sample_size.clear();
-    } else if (!SameArchitecture(*config.unet, init->unet)) {
+    if (!config.model.has_value()) {
+      config.model = init->model;
+      config.model->set_sample_size(std::nullopt);
+    } else if (!SameArchitecture(*config.model, init->model)) {
       return absl::InvalidArgumentError(absl::StrCat(
           init->path,
-          ": model.unet of the config differs from this folder's; leave model.unet out "
-          "of the config to take the folder's"));
+          ": model of the config differs from this folder's; leave model out of the config to take "
+          "the folder's"));
     }
     if (!config.diffusion.process.has_value() && init->has_scheduler) {
       absl::StatusOr<configs::DiffusionConfig> diffusion =
@@ -103,12 +129,12 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
       }
     }
   }
-  if (!config.unet.has_value()) {
+  if (!config.model.has_value()) {
     return absl::InvalidArgumentError(
         "the config has no model; give model { unet { ... } }, or --init with a diffusers folder");
   }
   if (!config.diffusion.process.has_value()) config.diffusion.process = configs::DdpmConfig();
-  LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.unet, dataset));
+  LANGEVIN_RETURN_IF_ERROR(FitModelToData(*config.model, dataset));
   LANGEVIN_RETURN_IF_ERROR(MeasureDataSigma(dataset, config.diffusion));
   LANGEVIN_RETURN_IF_ERROR(data::CheckAugmentFits(config.data.augment, dataset.shape()));
   if (config.monitor.log_every_images == 0) {
@@ -139,7 +165,7 @@ absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& confi
   if (needed <= available) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrFormat(
       "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, "
-      "but this machine has %.1f GiB; make model.unet smaller, start fewer ranks here, or set "
+      "but this machine has %.1f GiB; make the model smaller, start fewer ranks here, or set "
       "distributed.zero_stage to 1",
       num_parameters, ranks_on_host, static_cast<double>(needed) / (1 << 30),
       static_cast<double>(available) / (1 << 30)));

@@ -17,6 +17,7 @@
 #include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
 #include "core/train/weight_update.h"
+#include "data/augment.h"
 #include "distributed/agreement.h"
 
 namespace langevin::train {
@@ -100,13 +101,19 @@ absl::Status Trainer::AccumulateGradients() {
     const diffusion::TrainingExample example =
         objective_->MakeExample(clean, config_.seed, batch.first_position).To(device);
     at::Tensor labels;
-    if (config_.unet->is_conditional()) {
+    if (config_.model->is_conditional()) {
       labels = at::from_blob(batch.labels.data(), {batch.count}, at::kLong).to(device);
     }
+    model::ForwardContext context{
+        .training = true, .seed = config_.seed, .first_position = batch.first_position};
+    if (config_.model->augment_dim > 0) {
+      context.augment_labels = at::from_blob(batch.augment_labels.data(),
+                                             {batch.count, data::kAugmentLabels}, at::kFloat)
+                                   .to(device);
+    }
 
-    const at::Tensor prediction = state_.network->Forward(
-        example.input, example.timesteps, labels,
-        {.training = true, .seed = config_.seed, .first_position = batch.first_position});
+    const at::Tensor prediction =
+        state_.network->Forward(example.input, example.timesteps, labels, context);
     const at::Tensor loss = objective_->Loss(prediction, example);
     LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
     loss.backward();
@@ -219,7 +226,7 @@ absl::Status Trainer::DrawSamplesIfDue() {
                                      .class_of = {},
                                      .initial_noise = {}};
   LANGEVIN_ASSIGN_OR_RETURN(request.formulation, diffusion::FormulationFrom(scheduler));
-  if (config_.unet->is_conditional()) {
+  if (config_.model->is_conditional()) {
     const int64_t classes = environment_.dataset.num_classes();
     request.class_of = [classes](int64_t sample) { return sample % classes; };
   }

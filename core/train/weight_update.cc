@@ -53,6 +53,7 @@ absl::Status UpdateWeights(distributed::Communicator& communicator, const optim:
   if (state.sharding == nullptr) {
     optim::ApplyAdamW(step, gradient, state.weights, state.optimizer);
     parameters.RefreshComputeWeights();
+    parameters.NormalizeRows();
     return absl::OkStatus();
   }
   int64_t place = 0;  // In the sliced buffers, where shards lie side by side.
@@ -70,7 +71,9 @@ absl::Status UpdateWeights(distributed::Communicator& communicator, const optim:
     place += size;
   }
   if (state.has_sliced_weights()) return GatherComputeWeights(communicator, state);
-  return state.sharding->AllGather(communicator, state.weights);
+  LANGEVIN_RETURN_IF_ERROR(state.sharding->AllGather(communicator, state.weights));
+  parameters.NormalizeRows();
+  return absl::OkStatus();
 }
 
 }  // namespace langevin::train

@@ -33,7 +33,7 @@ TEST(PresetsTest, QuickstartHasTheReferenceNetwork) {
           "norm_num_groups": 8, "attention_head_dim": 32})",
       "quickstart");
   ASSERT_TRUE(reference.ok()) << reference.status();
-  EXPECT_EQ(config.unet, *reference);
+  EXPECT_EQ(config.model->unet(), *reference);
   EXPECT_EQ(config.diffusion.process, ProcessConfig(DdpmConfig()));
   EXPECT_EQ(config.train.total_images, 60000);  // One pass.
 }
@@ -50,15 +50,15 @@ TEST(PresetsTest, CifarLikeHasThePublishedNetwork) {
           "freq_shift": 1, "mid_block_scale_factor": 1, "time_embedding_type": "positional"})",
       "cifar");
   ASSERT_TRUE(reference.ok()) << reference.status();
-  EXPECT_EQ(config.unet, *reference);
+  EXPECT_EQ(config.model->unet(), *reference);
   EXPECT_EQ(config.train.global_batch, 128);
 }
 
 TEST(PresetsTest, FashionMnistIsConditionalOnTheClass) {
   const RunConfig config = LoadPreset("fashion_mnist");
-  ASSERT_TRUE(config.unet.has_value());
-  EXPECT_EQ(config.unet->num_class_embeds, 10);
-  EXPECT_TRUE(config.unet->is_conditional());
+  ASSERT_TRUE(config.model.has_value());
+  EXPECT_EQ(config.model->unet().num_class_embeds, 10);
+  EXPECT_TRUE(config.model->unet().is_conditional());
   const auto& ddpm = std::get<DdpmConfig>(*config.diffusion.process);
   EXPECT_EQ(ddpm.beta_schedule, BetaSchedule::kCosine);
   EXPECT_EQ(ddpm.prediction, Prediction::kVPrediction);

@@ -134,7 +134,7 @@ TEST(CheckSameRunTest, DiffusionLeftOutIsDdpmWithItsDefaults) {
 
 TEST(CheckSameRunTest, AModelThatIsGoneIsADifference) {
   RunConfig without = Load({});
-  without.unet.reset();
+  without.model.reset();
   EXPECT_THAT(std::string(CheckSameRun(Load({}), without).message()),
               StartsWith("field model: was set when the run began and is now not set:"));
 }

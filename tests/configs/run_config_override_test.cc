@@ -31,8 +31,8 @@ TEST(OverrideTest, ReplacesValuesOfEveryType) {
   EXPECT_EQ(config.optimizer.learning_rate, 0);
   EXPECT_EQ(config.optimizer.weight_decay, 2.5e-3);
   EXPECT_EQ(config.train.precision, Precision::kBf16);
-  EXPECT_EQ(config.unet->act_fn, "relu");
-  EXPECT_EQ(config.unet->freq_shift, -1);
+  EXPECT_EQ(config.model->unet().act_fn, "relu");
+  EXPECT_EQ(config.model->unet().freq_shift, -1);
   EXPECT_EQ(config.train.microbatch, 16);
 }
 
@@ -41,16 +41,19 @@ TEST(OverrideTest, ReplacesListsWhole) {
                                      "model.unet.down_block_types=[DownBlock2D, AttnDownBlock2D]",
                                      "model.unet.up_block_types=[\"AttnUpBlock2D\",'UpBlock2D']",
                                      "model.unet.sample_size=[28,30]"});
-  EXPECT_EQ(config.unet->block_out_channels, (std::vector<int64_t>{64, 128}));
-  EXPECT_EQ(config.unet->down_block_types,
+  EXPECT_EQ(config.model->unet().block_out_channels, (std::vector<int64_t>{64, 128}));
+  EXPECT_EQ(config.model->unet().down_block_types,
             (std::vector<std::string>{"DownBlock2D", "AttnDownBlock2D"}));
-  EXPECT_EQ(config.unet->up_block_types, (std::vector<std::string>{"AttnUpBlock2D", "UpBlock2D"}));
-  EXPECT_EQ(config.unet->sample_size, (std::vector<int64_t>{28, 30}));
+  EXPECT_EQ(config.model->unet().up_block_types,
+            (std::vector<std::string>{"AttnUpBlock2D", "UpBlock2D"}));
+  EXPECT_EQ(config.model->unet().sample_size, (std::vector<int64_t>{28, 30}));
 }
 
 TEST(OverrideTest, OneValueIsAListOfOne) {
-  EXPECT_EQ(MustLoad({"model.unet.sample_size=32"}).unet->sample_size, (std::vector<int64_t>{32}));
-  EXPECT_EQ(MustLoad({"model.unet.sample_size=[]"}).unet->sample_size, (std::vector<int64_t>{}));
+  EXPECT_EQ(MustLoad({"model.unet.sample_size=32"}).model->unet().sample_size,
+            (std::vector<int64_t>{32}));
+  EXPECT_EQ(MustLoad({"model.unet.sample_size=[]"}).model->unet().sample_size,
+            (std::vector<int64_t>{}));
 }
 
 TEST(OverrideTest, LaterOnesWin) { EXPECT_EQ(MustLoad({"seed=1", "seed=2"}).seed, 2u); }
@@ -66,9 +69,9 @@ TEST(OverrideTest, NullEmptiesWhatMayBeNull) {
   const RunConfig config =
       MustLoad({"model.unet.attention_head_dim=null", "model.unet.mid_block_type=null",
                 "model.unet.sample_size=null"});
-  EXPECT_EQ(config.unet->attention_head_dim, std::nullopt);
-  EXPECT_EQ(config.unet->mid_block_type, std::nullopt);
-  EXPECT_TRUE(config.unet->sample_size.empty());
+  EXPECT_EQ(config.model->unet().attention_head_dim, std::nullopt);
+  EXPECT_EQ(config.model->unet().mid_block_type, std::nullopt);
+  EXPECT_TRUE(config.model->unet().sample_size.empty());
 }
 
 TEST(OverrideTest, MayAddWhatTheFileLeavesOut) {
@@ -78,7 +81,7 @@ TEST(OverrideTest, MayAddWhatTheFileLeavesOut) {
                       "diffusion.ddpm.num_train_timesteps=10"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(std::get<DdpmConfig>(*config->diffusion.process).num_train_timesteps, 10);
-  EXPECT_FALSE(config->unet.has_value());
+  EXPECT_FALSE(config->model.has_value());
 }
 
 TEST(OverrideTest, NamesTheOverrideAndWhatIsAllowed) {

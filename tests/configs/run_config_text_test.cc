@@ -9,6 +9,7 @@
 #include "configs/run_config.h"
 #include "core/base/philox.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "run_config.pb.h"
 #include "tests/configs/test_configs.h"
@@ -32,7 +33,7 @@ TEST(ParseRunConfigTest, FieldsLeftOutHaveTheDefaultsOfThePlainStructs) {
   RunConfig expected;
   expected.train = {.total_images = 640, .global_batch = 64, .microbatch = 32};
   EXPECT_EQ(ToText(*parsed), ToText(expected));
-  EXPECT_FALSE(parsed->unet.has_value());
+  EXPECT_FALSE(parsed->model.has_value());
   EXPECT_FALSE(parsed->diffusion.process.has_value());
   const absl::StatusOr<RunConfig> with_ddpm =
       ParseRunConfig(std::string(kMinimalText) + "diffusion { ddpm {} }", "run.textproto", {});
@@ -107,7 +108,7 @@ TEST(ParseRunConfigTest, EveryFieldReachesItsPlaceInTheStructs) {
   unet.class_embed_type = "identity";
   unet.num_class_embeds = 3;
   unet.num_train_timesteps = 500;
-  EXPECT_EQ(parsed->unet, unet);
+  EXPECT_EQ(parsed->model->unet(), unet);
   EXPECT_EQ(
       parsed->diffusion.process,
       ProcessConfig(DdpmConfig{400, BetaSchedule::kScaledLinear, 0.001, 0.03,
@@ -251,7 +252,8 @@ TEST(ParseRunConfigTest, NamesFileLineFieldValueAndWhatIsAllowed) {
       {"train { total_images: 640 global_batch: 64 microbatch: 32 }\nmodel { unet {\n"
        "down_block_types: [\"DownBlock\"] block_out_channels: 32 up_block_types: \"UpBlock2D\" } }",
        "run.textproto:3: field model.unet.down_block_types: value \"DownBlock\": must be one of "
-       "DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D"},
+       "DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D, SkipDownBlock2D, "
+       "AttnSkipDownBlock2D"},
       // A default that the rest makes impossible is reported where its group begins.
       {"train { total_images: 640 global_batch: 64 microbatch: 32 }\n\n"
        "model { unet { block_out_channels: 16\ndown_block_types: \"DownBlock2D\" up_block_types: "
@@ -363,7 +365,7 @@ TEST(ToTextTest, PresetsSurviveTheWayOutAndBack) {
     const absl::StatusOr<RunConfig> back = ParseRunConfig(ToText(*config), "text", {});
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(ToText(*back), ToText(*config));
-    EXPECT_EQ(back->unet, config->unet);
+    EXPECT_EQ(back->model, config->model);
     EXPECT_EQ(back->diffusion, config->diffusion);
   }
 }
@@ -377,13 +379,13 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     const auto unit = [&] { return (below(1u << 31) + below(1u << 31) / 0x1p31) / 0x1p31; };
     RunConfig config;
     config.seed = uint64_t{random.Word(1000)} << 32 | random.Word(1001);
-    config.unet = SmallUNet();
-    config.unet->dropout = unit();
-    config.unet->norm_eps = unit() + 1e-9;
-    config.unet->mid_block_scale_factor = unit() + 1;
-    if (below(2) == 0) config.unet->mid_block_type.reset();
-    if (below(2) == 0) config.unet->attention_head_dim = 1 + below(16);
-    if (below(2) == 0) config.unet->num_class_embeds = 1 + below(1000);
+    config.model = ModelConfig{.architecture = SmallUNet()};
+    config.model->unet().dropout = unit();
+    config.model->unet().norm_eps = unit() + 1e-9;
+    config.model->unet().mid_block_scale_factor = unit() + 1;
+    if (below(2) == 0) config.model->unet().mid_block_type.reset();
+    if (below(2) == 0) config.model->unet().attention_head_dim = 1 + below(16);
+    if (below(2) == 0) config.model->unet().num_class_embeds = 1 + below(1000);
     switch (below(4)) {
       case 0:
         config.diffusion.process = DdpmConfig{.beta_schedule = static_cast<BetaSchedule>(below(4)),
@@ -433,7 +435,7 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
     const absl::StatusOr<RunConfig> back = ParseRunConfig(ToText(config), "text", {});
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(ToText(*back), ToText(config));
-    EXPECT_EQ(back->unet, config.unet);
+    EXPECT_EQ(back->model, config.model);
     EXPECT_EQ(back->diffusion, config.diffusion);
     EXPECT_EQ(back->optimizer.learning_rate, config.optimizer.learning_rate);
     EXPECT_EQ(back->ema.power_std, config.ema.power_std);
@@ -460,15 +462,26 @@ void ExpectAllFieldsSet(const google::protobuf::Message& message) {
   }
 }
 
+proto::RunConfig Written(const RunConfig& config) {
+  proto::RunConfig written;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(ToText(config), &written));
+  return written;
+}
+
 TEST(ToTextTest, WritesEveryField) {
   RunConfig config;
-  config.unet = SmallUNet();
   config.data.mix.push_back({.path = "a"});
+  for (const ModelConfig& model :
+       {ModelConfig{.architecture = SmallUNet()}, ModelConfig{.architecture = DiTConfig()},
+        ModelConfig{.architecture = Edm2UNetConfig()}}) {
+    config.model = model;
+    config.diffusion.process = DdpmConfig();
+    ExpectAllFieldsSet(Written(config));
+  }
   for (const ProcessConfig& process : {ProcessConfig(DdpmConfig()), ProcessConfig(EdmConfig()),
                                        ProcessConfig(FlowConfig()), ProcessConfig(SdeConfig())}) {
     config.diffusion.process = process;
-    proto::RunConfig written;
-    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(ToText(config), &written));
+    const proto::RunConfig written = Written(config);
     EXPECT_TRUE(written.diffusion().family_case() != proto::DiffusionConfig::FAMILY_NOT_SET);
     EXPECT_EQ(written.data().mix_size(), 1);
     ExpectAllFieldsSet(written);

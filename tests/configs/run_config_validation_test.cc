@@ -13,7 +13,7 @@ namespace {
 
 RunConfig Valid() {
   RunConfig config;
-  config.unet = SmallUNet();
+  config.model = ModelConfig{.architecture = SmallUNet()};
   config.diffusion.process = DdpmConfig();
   config.train = {.total_images = 640, .global_batch = 64, .microbatch = 32};
   return config;
@@ -31,7 +31,7 @@ std::string ProblemOf(const std::function<void(RunConfig&)>& change) {
 TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
   const std::vector<std::function<void(RunConfig&)>> changes = {
       [](RunConfig&) {},
-      [](RunConfig& c) { c.unet.reset(), c.diffusion.process.reset(); },
+      [](RunConfig& c) { c.model.reset(), c.diffusion.process.reset(); },
       [](RunConfig& c) { c.optimizer = {.learning_rate = 0, .beta1 = 0, .beta2 = 0}; },
       [](RunConfig& c) { c.optimizer.clip_norm = c.optimizer.weight_decay = 0; },
       [](RunConfig& c) { c.ema = {.decay = 0, .rampup_ratio = 0}; },
@@ -57,8 +57,8 @@ TEST(RunConfigValidationTest, TheEdgesOfTheRangesAreAllowed) {
       // No grids are drawn, so their steps do not matter.
       [](RunConfig& c) { Ddpm(c).num_train_timesteps = 1; },
       [](RunConfig& c) {
-        c.unet->time_embedding_type = "learned";
-        c.unet->num_train_timesteps = 1000;
+        c.model->unet().time_embedding_type = "learned";
+        c.model->unet().num_train_timesteps = 1000;
       },
   };
   for (size_t i = 0; i < changes.size(); ++i) EXPECT_EQ(ProblemOf(changes[i]), "none") << i;
@@ -170,15 +170,15 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        "data.order: value BLOCK: cannot be together with data.class_balance, whose images lie "
        "apart; "
        "use SAMPLE"},
-      {[](RunConfig& c) { c.unet->norm_num_groups = 7; },
+      {[](RunConfig& c) { c.model->unet().norm_num_groups = 7; },
        "model.unet.norm_num_groups: value 7: must divide each of block_out_channels, and does not "
        "divide 16"},
-      {[](RunConfig& c) { c.unet->out_channels = 4; },
+      {[](RunConfig& c) { c.model->unet().out_channels = 4; },
        "model.unet.out_channels: value 4: must equal in_channels, which is 2: the network predicts "
        "an image like the one it gets"},
       {[](RunConfig& c) {
-         c.unet->time_embedding_type = "learned";
-         c.unet->num_train_timesteps = 999;
+         c.model->unet().time_embedding_type = "learned";
+         c.model->unet().num_train_timesteps = 999;
        },
        "diffusion.ddpm.num_train_timesteps: value 1000: must be at most "
        "model.unet.num_train_timesteps, which is 999: the learned time embedding has no more"},

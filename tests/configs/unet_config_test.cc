@@ -61,6 +61,72 @@ TEST(UNetConfigTest, EveryOptionOfTheModelIsPossible) {
   for (size_t i = 0; i < changes.size(); ++i) EXPECT_EQ(ProblemOf(changes[i]), "none") << i;
 }
 
+// NCSN++'s blocks, three of them.
+std::string SkipProblemOf(const std::function<void(UNetConfig&)>& change) {
+  return ProblemOf([&](UNetConfig& c) {
+    c.in_channels = c.out_channels = 3;
+    c.block_out_channels = {32, 64, 64};
+    c.down_block_types = {"SkipDownBlock2D", "AttnSkipDownBlock2D", "SkipDownBlock2D"};
+    c.up_block_types = {"SkipUpBlock2D", "AttnSkipUpBlock2D", "SkipUpBlock2D"};
+    change(c);
+  });
+}
+
+TEST(UNetConfigTest, SkipBlocksThatDiffusersCanRun) {
+  const std::vector<std::function<void(UNetConfig&)>> changes = {
+      [](UNetConfig&) {},
+      // The image travels from the input down and up to the output; elsewhere blocks are as usual.
+      [](UNetConfig& c) { c.down_block_types[1] = c.down_block_types[2] = "DownBlock2D"; },
+      [](UNetConfig& c) { c.up_block_types[0] = c.up_block_types[1] = "UpBlock2D"; },
+      [](UNetConfig& c) { c.down_block_types[2] = "AttnDownBlock2D"; },
+      // Blocks that do not change the resolution have nothing to do with images.
+      [](UNetConfig& c) {
+        c.in_channels = c.out_channels = 1;
+        c.down_block_types = {"DownBlock2D", "DownBlock2D", "SkipDownBlock2D"};
+        c.up_block_types = {"UpBlock2D", "UpBlock2D", "SkipUpBlock2D"};
+      },
+      // 9 groups in the blocks; norm_num_groups is that of the first and the last norms alone.
+      [](UNetConfig& c) {
+        c.block_out_channels = {36, 36, 36};
+        c.down_block_types.assign(3, "SkipDownBlock2D");
+        c.up_block_types.assign(3, "SkipUpBlock2D");
+        c.norm_num_groups = 6;
+      },
+      [](UNetConfig& c) { c.norm_num_groups.reset(); },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) EXPECT_EQ(SkipProblemOf(changes[i]), "none") << i;
+}
+
+TEST(UNetConfigTest, SkipBlocksThatDiffusersCannotRun) {
+  EXPECT_EQ(SkipProblemOf([](UNetConfig& c) {
+              c.norm_num_groups.reset();
+              c.down_block_types[2] = "DownBlock2D";
+            }),
+            "norm_num_groups: is null: must be a number, because DownBlock2D needs it");
+  EXPECT_EQ(SkipProblemOf([](UNetConfig& c) { c.in_channels = 1; }),
+            "in_channels: value 1: must be 3: blocks named Skip know colour images only");
+  EXPECT_EQ(SkipProblemOf([](UNetConfig& c) { c.out_channels = 1; }),
+            "out_channels: value 1: must be 3: blocks named Skip know colour images only");
+  EXPECT_EQ(
+      SkipProblemOf([](UNetConfig& c) { c.down_block_types[0] = "DownBlock2D"; }),
+      "down_block_types: value \"AttnSkipDownBlock2D\" after \"DownBlock2D\": blocks named Skip "
+      "must come first, because the image they look at is halved by such blocks alone");
+  EXPECT_EQ(
+      SkipProblemOf([](UNetConfig& c) { c.up_block_types[2] = "UpBlock2D"; }),
+      "up_block_types: value \"UpBlock2D\" after \"AttnSkipUpBlock2D\": blocks named Skip must "
+      "come last, because the image they add to is doubled by such blocks alone");
+  EXPECT_EQ(SkipProblemOf([](UNetConfig& c) { c.block_out_channels[1] = 48; }),
+            "block_out_channels: a norm of AttnSkipDownBlock2D over 48 channels would have 32 "
+            "groups, which must divide them; multiples of 32 are always possible");
+  EXPECT_EQ(SkipProblemOf([](UNetConfig& c) { c.block_out_channels[0] = 18; }),
+            "block_out_channels: a norm of SkipDownBlock2D over 18 channels would have 4 groups, "
+            "which must divide them; multiples of 32 are always possible");
+  EXPECT_EQ(
+      SkipProblemOf([](UNetConfig& c) { c.norm_num_groups = 24; }),
+      "norm_num_groups: value 24: must divide each of block_out_channels, and does not divide "
+      "32");
+}
+
 TEST(UNetConfigTest, NamesFieldValueAndWhatIsAllowed) {
   struct Case {
     std::function<void(UNetConfig&)> change;
@@ -101,10 +167,10 @@ TEST(UNetConfigTest, NamesFieldValueAndWhatIsAllowed) {
        "block_out_channels: value -16: must be from 1 to 65536"},
       {[](UNetConfig& c) { c.down_block_types[1] = "CrossAttnDownBlock2D"; },
        "down_block_types: value \"CrossAttnDownBlock2D\": must be one of DownBlock2D, "
-       "AttnDownBlock2D, ResnetDownsampleBlock2D"},
+       "AttnDownBlock2D, ResnetDownsampleBlock2D, SkipDownBlock2D, AttnSkipDownBlock2D"},
       {[](UNetConfig& c) { c.up_block_types[0] = "Up\nBlock"; },
        "up_block_types: value \"Up?Block\": must be one of UpBlock2D, AttnUpBlock2D, "
-       "ResnetUpsampleBlock2D"},
+       "ResnetUpsampleBlock2D, SkipUpBlock2D, AttnSkipUpBlock2D"},
       {[](UNetConfig& c) { c.mid_block_type = "UNetMidBlock2DCrossAttn"; },
        "mid_block_type: value \"UNetMidBlock2DCrossAttn\": must be UNetMidBlock2D or null"},
       {[](UNetConfig& c) { c.time_embedding_type = "sine"; },

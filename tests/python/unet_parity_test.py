@@ -16,6 +16,8 @@ UNET_FORWARD = os.environ["LANGEVIN_UNET_FORWARD"]
 
 DOWN, ATTN_DOWN, RESNET_DOWN = "DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"
 UP, ATTN_UP, RESNET_UP = "UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"
+SKIP_DOWN, ATTN_SKIP_DOWN = "SkipDownBlock2D", "AttnSkipDownBlock2D"
+SKIP_UP, ATTN_SKIP_UP = "SkipUpBlock2D", "AttnSkipUpBlock2D"
 
 CONFIGS = {
     "ddpm_cifar10": dict(
@@ -66,6 +68,32 @@ CONFIGS = {
     "one_block": dict(
         sample_size=9, in_channels=1, out_channels=1, block_out_channels=(12,), norm_num_groups=3,
         down_block_types=(ATTN_DOWN,), up_block_types=(ATTN_UP,), attention_head_dim=4),
+    # The config of google/ncsnpp-ffhq-1024, narrower and with fewer blocks.
+    "ncsnpp": dict(
+        sample_size=16, time_embedding_type="fourier", freq_shift=None, flip_sin_to_cos=None,
+        block_out_channels=(32, 64, 64), layers_per_block=1, mid_block_scale_factor=1.41421356,
+        center_input_sample=False, norm_num_groups=None, norm_eps=1e-6, attention_head_dim=None,
+        down_block_types=(SKIP_DOWN, ATTN_SKIP_DOWN, SKIP_DOWN),
+        up_block_types=(SKIP_UP, ATTN_SKIP_UP, SKIP_UP)),
+    "skip_plain": dict(
+        sample_size=16, block_out_channels=(32, 64), norm_num_groups=8, center_input_sample=True,
+        down_block_types=(SKIP_DOWN, SKIP_DOWN), up_block_types=(SKIP_UP, SKIP_UP)),
+    "skip_attention_class_table": dict(
+        sample_size=16, num_class_embeds=5, block_out_channels=(32, 64, 64), attention_head_dim=16,
+        down_block_types=(ATTN_SKIP_DOWN, SKIP_DOWN, ATTN_SKIP_DOWN), act_fn="relu",
+        up_block_types=(ATTN_SKIP_UP, SKIP_UP, ATTN_SKIP_UP)),
+    # 9, 15, 16, 18, 24, 30, 31 and 32 groups; scale and shift.
+    "skip_odd_groups_not_square": dict(
+        sample_size=(24, 16), block_out_channels=(36, 60, 64), norm_num_groups=4, dropout=0.3,
+        attention_head_dim=3, resnet_time_scale_shift="scale_shift", add_attention=False,
+        down_block_types=(SKIP_DOWN, SKIP_DOWN, ATTN_SKIP_DOWN),
+        up_block_types=(SKIP_UP, SKIP_UP, SKIP_UP)),
+    "skip_and_others": dict(
+        sample_size=16, time_embedding_type="fourier", block_out_channels=(32, 32, 64),
+        down_block_types=(SKIP_DOWN, DOWN, ATTN_DOWN), up_block_types=(UP, ATTN_SKIP_UP, SKIP_UP)),
+    "skip_up_only_at_the_end": dict(
+        sample_size=16, in_channels=2, out_channels=2, block_out_channels=(32, 32),
+        down_block_types=(DOWN, SKIP_DOWN), up_block_types=(UP, SKIP_UP)),
 }
 
 
@@ -99,20 +127,43 @@ def make_inputs(model):
     return inputs
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_output_equals_diffusers(name, tmp_path):
-    model = make_model(name)
-    model.save_pretrained(tmp_path / "model")
-    inputs = make_inputs(model)
-    save_file(inputs, tmp_path / "inputs.safetensors")
-    subprocess.run([UNET_FORWARD, tmp_path / "model", tmp_path / "inputs.safetensors",
-                    tmp_path / "output.safetensors"], check=True, env=ENVIRONMENT, timeout=120)
-    ours = load_file(tmp_path / "output.safetensors")["output"]
+def forward(model, inputs):
     timestep = inputs["timestep"]
     if model.config.time_embedding_type == "learned":
         timestep = timestep.long()
+    return model(inputs["sample"], timestep, inputs.get("class_labels")).sample
+
+
+def run_ours(model, inputs, folder, *more):
+    """What langevin_unet_forward gives for a model that diffusers saves."""
+    model.save_pretrained(folder / "model")
+    save_file(inputs, folder / "inputs.safetensors")
+    subprocess.run([UNET_FORWARD, folder / "model", folder / "inputs.safetensors",
+                    folder / "output.safetensors", *more], check=True, env=ENVIRONMENT, timeout=120)
+    return load_file(folder / "output.safetensors")["output"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_output_equals_diffusers(name, tmp_path):
+    model = make_model(name)
+    inputs = make_inputs(model)
+    ours = run_ours(model, inputs, tmp_path)
     with torch.no_grad():
-        theirs = model(inputs["sample"], timestep, inputs.get("class_labels")).sample
+        theirs = forward(model, inputs)
     difference = (ours - theirs).abs().max() / theirs.abs().max()
     print(f"{name}: {difference:.2e}")
     assert difference <= 1e-4
+
+
+@pytest.mark.parametrize("name", ["quickstart", "skip_attention_class_table"])
+def test_gradients_equal_diffusers(name, tmp_path):
+    model = make_model(name)
+    inputs = make_inputs(model)
+    run_ours(model, inputs, tmp_path, tmp_path / "gradients.safetensors")
+    ours = load_file(tmp_path / "gradients.safetensors")
+    forward(model, inputs).square().mean().backward()
+    theirs = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    assert ours.keys() == theirs.keys()
+    scale = max(gradient.abs().max() for gradient in theirs.values())
+    for parameter, gradient in theirs.items():
+        assert (ours[parameter] - gradient).abs().max() <= 1e-4 * scale, parameter
