@@ -91,6 +91,8 @@ std::string PipelineOf(const ExportRequest& request) {
     case diffusion::SchedulerFamily::kDiscrete:
     case diffusion::SchedulerFamily::kFlow:
       return "DDPMPipeline";
+    case diffusion::SchedulerFamily::kScoreVe:
+      return "ScoreSdeVePipeline";
     default:
       return "LangevinPipeline";
   }
