@@ -126,18 +126,19 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
   times.model_made_s = SecondsSinceProcessStart();
 
   StepClock clock(times);
-  train::Trainer trainer({.file_system = file_system,
-                          .communicator = *communicator,
-                          .control = runtime.control(),
-                          .dataset = images,
-                          .monitor = nullptr,
-                          .stop_requested = std::ref(clock),
-                          .run_folder = folder,
-                          .metadata = {.config = configs::ToText(config),
-                                       .data_fingerprint = images.fingerprint(),
-                                       .software = "langevin bench",
-                                       .world_size = runtime.size()}},
-                         config, plan, train::TrainState::Begin(std::move(network), sharding), {});
+  train::Trainer trainer(
+      {.file_system = file_system,
+       .communicator = *communicator,
+       .control = runtime.control(),
+       .dataset = images,
+       .monitor = nullptr,
+       .stop_requested = std::ref(clock),
+       .run_folder = folder,
+       .metadata = {.config = configs::ToText(config),
+                    .data_fingerprint = images.fingerprint(),
+                    .software = "langevin bench",
+                    .world_size = runtime.size()}},
+      config, plan, train::TrainState::Begin(std::move(network), sharding, config.ema), {}, {});
   LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
   LANGEVIN_RETURN_IF_ERROR(communicator->Shutdown());
   if (outcome == train::Outcome::kStopped) return absl::CancelledError("stopped");

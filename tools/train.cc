@@ -22,6 +22,7 @@
 #include "core/checkpoint/ema_snapshots.h"
 #include "core/export/model_folder.h"
 #include "core/model/make_network.h"
+#include "core/optim/schedule.h"
 #include "core/train/control_group.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
@@ -92,6 +93,7 @@ std::optional<std::string> FindFact(const checkpoint::Metadata& metadata, const 
 struct Start {
   train::TrainState state;
   train::RunningMean mean;
+  train::Guard guard;
   std::string origin;  // The checkpoint's folder; empty at the beginning.
 };
 
@@ -118,6 +120,9 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   LANGEVIN_RETURN_IF_ERROR(start.state.Load(file_system, *found));
   if (const auto text = FindFact(found->metadata, train::kRunningMeanFact); text.has_value()) {
     LANGEVIN_ASSIGN_OR_RETURN(start.mean, train::RunningMean::FromText(*text));
+  }
+  if (const auto text = FindFact(found->metadata, train::kGuardFact); text.has_value()) {
+    LANGEVIN_ASSIGN_OR_RETURN(start.guard, train::Guard::FromText(*text));
   }
   return start;
 }
@@ -207,7 +212,7 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
                           .stop_requested = launch::StopRequested,
                           .run_folder = options.output,
                           .metadata = MetadataOf(plan, runtime.size())},
-                         plan.config, plan.batch, std::move(start.state), start.mean);
+                         plan.config, plan.batch, std::move(start.state), start.mean, start.guard);
   LANGEVIN_ASSIGN_OR_RETURN(const train::Outcome outcome, trainer.Run());
   const bool finished = outcome == train::Outcome::kFinished;
   const int64_t images_seen = trainer.state().images_seen;
@@ -254,6 +259,10 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
   LogInfo("langevin %s", kVersion);
   LogTable(table);
+  if (const auto warning = optim::FindEmaProblem(plan.config.ema, plan.config.train);
+      warning.has_value() && runtime.rank() == 0) {
+    LogWarning("%s", *warning);
+  }
   if (options.dry_run) {
     LogInfo("dry run: nothing was written");
     return absl::OkStatus();

@@ -17,14 +17,14 @@ absl::StatusOr<MetricsFile> MetricsFile::Open(FileSystem& file_system, const std
 }
 
 absl::Status MetricsFile::Append(const LogPoint& point, double unix_time) {
-  return file_->Append(
-      absl::StrFormat("{\"images_seen\":%d,\"loss\":%s,\"gradient_norm\":%s,\"learning_rate\":%s,"
-                      "\"images_per_s\":%s,\"loader_wait_share\":%s,\"rank_spread\":%s,"
-                      "\"elapsed_s\":%s,\"time\":%.3f}\n",
-                      point.images_seen, JsonNumber(point.loss), JsonNumber(point.gradient_norm),
-                      JsonNumber(point.learning_rate), JsonNumber(point.images_per_s),
-                      JsonNumber(point.loader_wait_share), JsonNumber(point.rank_spread),
-                      JsonNumber(point.elapsed_s), unix_time));
+  return file_->Append(absl::StrFormat(
+      "{\"images_seen\":%d,\"loss\":%s,\"gradient_norm\":%s,\"learning_rate\":%s,"
+      "\"images_per_s\":%s,\"loader_wait_share\":%s,\"rank_spread\":%s,"
+      "\"skipped_steps\":%d,\"loss_spikes\":%d,\"elapsed_s\":%s,\"time\":%.3f}\n",
+      point.images_seen, JsonNumber(point.loss), JsonNumber(point.gradient_norm),
+      JsonNumber(point.learning_rate), JsonNumber(point.images_per_s),
+      JsonNumber(point.loader_wait_share), JsonNumber(point.rank_spread), point.skipped_steps,
+      point.loss_spikes, JsonNumber(point.elapsed_s), unix_time));
 }
 
 absl::StatusOr<std::vector<LogPoint>> ReadMetrics(FileSystem& file_system,
@@ -40,6 +40,10 @@ absl::StatusOr<std::vector<LogPoint>> ReadMetrics(FileSystem& file_system,
                  ? member->get<double>()
                  : std::numeric_limits<double>::quiet_NaN();
     };
+    const auto count = [&object](const char* name) {  // Older lines do not have it.
+      const auto member = object.find(name);
+      return member != object.end() && member->is_number_integer() ? member->get<int64_t>() : 0;
+    };
     points.push_back({.images_seen = object["images_seen"].get<int64_t>(),
                       .loss = number("loss"),
                       .gradient_norm = number("gradient_norm"),
@@ -47,6 +51,8 @@ absl::StatusOr<std::vector<LogPoint>> ReadMetrics(FileSystem& file_system,
                       .images_per_s = number("images_per_s"),
                       .loader_wait_share = number("loader_wait_share"),
                       .rank_spread = number("rank_spread"),
+                      .skipped_steps = count("skipped_steps"),
+                      .loss_spikes = count("loss_spikes"),
                       .elapsed_s = number("elapsed_s")});
   }
   return points;

@@ -1,7 +1,7 @@
 // metrics.jsonl: the measurements of a run, one JSON object a line, for programs to follow:
 //   {"images_seen":640,"loss":0.0412031487,"gradient_norm":0.51,"learning_rate":0.001,
-//    "images_per_s":312.5,"loader_wait_share":0.01,"rank_spread":1.02,"elapsed_s":2.1,
-//    "time":1700000000.25}
+//    "images_per_s":312.5,"loader_wait_share":0.01,"rank_spread":1.02,"skipped_steps":0,
+//    "loss_spikes":0,"elapsed_s":2.1,"time":1700000000.25}
 // (on one line). A loss or norm that is no finite number is null.
 #ifndef LANGEVIN_CORE_MONITOR_METRICS_FILE_H_
 #define LANGEVIN_CORE_MONITOR_METRICS_FILE_H_

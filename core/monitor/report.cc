@@ -60,6 +60,8 @@ std::string Stats(const ReportContent& content) {
     html += Stat("loss", absl::StrFormat("%.4g", newest.loss));
     html += Stat("images/s", absl::StrFormat("%.4g", newest.images_per_s));
     html += Stat("training time", FormatDuration(TrainingSeconds(content.points)));
+    if (newest.skipped_steps > 0) html += Stat("steps skipped", Count(newest.skipped_steps));
+    if (newest.loss_spikes > 0) html += Stat("loss spikes", Count(newest.loss_spikes));
   }
   return html + "</div>\n";
 }

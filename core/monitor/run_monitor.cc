@@ -63,13 +63,15 @@ class RunMonitorImpl : public RunMonitor {
     WarnOnce(metrics_.Append(point, UnixSeconds()));
     if (tensorboard_ == nullptr) OpenTensorBoard();
     if (tensorboard_ == nullptr) return;
-    WarnOnce(
-        tensorboard_->Scalars(point.images_seen, {{"loss", point.loss},
-                                                  {"gradient_norm", point.gradient_norm},
-                                                  {"learning_rate", point.learning_rate},
-                                                  {"images_per_s", point.images_per_s},
-                                                  {"loader_wait_share", point.loader_wait_share},
-                                                  {"rank_spread", point.rank_spread}}));
+    WarnOnce(tensorboard_->Scalars(point.images_seen,
+                                   {{"loss", point.loss},
+                                    {"gradient_norm", point.gradient_norm},
+                                    {"learning_rate", point.learning_rate},
+                                    {"images_per_s", point.images_per_s},
+                                    {"loader_wait_share", point.loader_wait_share},
+                                    {"rank_spread", point.rank_spread},
+                                    {"skipped_steps", static_cast<double>(point.skipped_steps)},
+                                    {"loss_spikes", static_cast<double>(point.loss_spikes)}}));
   }
 
   void Samples(int64_t images_seen, const ImageBatch& images) override {
@@ -79,9 +81,13 @@ class RunMonitorImpl : public RunMonitor {
   }
 
   void Event(int64_t images_seen, const std::string& what) override {
-    images_seen_ = std::max(images_seen_, images_seen);
     LogInfo("%d images: %s", images_seen, what);
-    WarnOnce(events_.Append({images_seen, UnixSeconds(), what}));
+    Append(images_seen, what);
+  }
+
+  void Warn(int64_t images_seen, const std::string& what) override {
+    LogWarning("%d images: %s", images_seen, what);
+    Append(images_seen, what);
   }
 
   void WriteReport() override {
@@ -93,6 +99,11 @@ class RunMonitorImpl : public RunMonitor {
   }
 
  private:
+  void Append(int64_t images_seen, const std::string& what) {
+    images_seen_ = std::max(images_seen_, images_seen);
+    WarnOnce(events_.Append({images_seen, UnixSeconds(), what}));
+  }
+
   std::string SamplesFolder() const { return JoinPath(run_folder_, "samples"); }
 
   void OpenTensorBoard() {

@@ -28,6 +28,8 @@ struct LogPoint {
   double images_per_s = 0;
   double loader_wait_share = 0;  // Of the time since the last point, in [0, 1].
   double rank_spread = 1;        // Busy time of the slowest rank, over the median of all.
+  int64_t skipped_steps = 0;     // Of the whole run so far: loss or gradient was not finite.
+  int64_t loss_spikes = 0;       // Of the whole run so far.
   double elapsed_s = 0;          // Of this process.
 };
 
@@ -71,6 +73,9 @@ class RunMonitor {
   // Something to be seen in the report's list of events and the log: start, resume, checkpoint
   // written, stop.
   virtual void Event(int64_t images_seen, const std::string& what) = 0;
+
+  // The same for something that should not be: the log shows it as a warning.
+  virtual void Warn(int64_t images_seen, const std::string& what) = 0;
 
   // Writes report.html: one self-contained file with the table, the loss curve over images_seen
   // (from metrics.jsonl, so that resumed runs show all of it), learning rate and speed curves, the

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 
+#include "absl/strings/str_format.h"
 #include "core/optim/power_ema.h"
 
 namespace langevin::optim {
@@ -42,6 +43,51 @@ double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t
     half_life = std::min(half_life, config.rampup_ratio * static_cast<double>(images_seen));
   }
   return half_life > 0 ? std::pow(0.5, batch / half_life) : 0;
+}
+
+namespace {
+
+double HalfLife(const configs::EmaConfig& config, double batch) {
+  if (!config.decay.has_value()) return static_cast<double>(config.half_life_images);
+  return *config.decay > 0 ? -batch * std::numbers::ln2 / std::log(*config.decay) : 0;
+}
+
+// The weight of what the run began with in the average at its end: the product of all steps'
+// EmaDecayAt, whose exponents are the sum over steps k of batch / min(half-life, ratio * k *
+// batch).
+double ShareOfBeginning(const configs::EmaConfig& config, double batch, double images) {
+  const double half_life = HalfLife(config, batch);
+  if (half_life == 0) return 0;
+  double exponent = 0, ramp_steps = 0;
+  if (config.rampup_ratio > 0) {
+    ramp_steps = std::floor(std::min(images, half_life / config.rampup_ratio) / batch);
+    // The sum of 1 / k.
+    if (ramp_steps > 0) {
+      exponent =
+          (std::log(ramp_steps) + std::numbers::egamma + 0.5 / ramp_steps) / config.rampup_ratio;
+    }
+  }
+  exponent += (images - ramp_steps * batch) / half_life;
+  return std::pow(0.5, exponent);
+}
+
+}  // namespace
+
+std::optional<std::string> FindEmaProblem(const configs::EmaConfig& ema,
+                                          const configs::TrainConfig& train) {
+  constexpr double kMostShare = 0.05;
+  if (!ema.power_std.empty()) return std::nullopt;
+  const auto batch = static_cast<double>(train.global_batch);
+  const auto images = static_cast<double>(train.total_images);
+  const double share = ShareOfBeginning(ema, batch, images);
+  if (share < kMostShare) return std::nullopt;
+  const std::string field = ema.decay.has_value() ? absl::StrFormat("ema.decay %.9g", *ema.decay)
+                                                  : "ema.half_life_images";
+  return absl::StrFormat(
+      "%s is a half-life of %.0f images, long for a run of %d: at its end %.0f %% of the average, "
+      "which is what is sampled and exported, would be the weights it began with; set "
+      "ema.half_life_images to %.0f or less, or ema.rampup_ratio to 0.05",
+      field, HalfLife(ema, batch), train.total_images, 100 * share, std::ceil(images / 10));
 }
 
 std::vector<std::string> AverageNames(const configs::EmaConfig& config) {

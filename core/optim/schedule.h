@@ -3,6 +3,7 @@
 #define LANGEVIN_CORE_OPTIM_SCHEDULE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ double LearningRateAt(const configs::OptimizerConfig& config, int64_t images_see
 // half-life h it is 0.5^(global_batch / h), h being at most rampup_ratio * images_seen (Karras et
 // al. 2022, appendix F.1, EDM's training loop); a fixed decay d is limited likewise.
 double EmaDecayAt(const configs::EmaConfig& config, int64_t images_seen, int64_t global_batch);
+
+// What is wrong with the average for a run of this length, and what to set: at the end it would
+// still hold a twentieth or more of the weights that the run began with, because its half-life is
+// too long for the run. Nothing if all is well.
+std::optional<std::string> FindEmaProblem(const configs::EmaConfig& ema,
+                                          const configs::TrainConfig& train);
 
 // The averages that a run keeps, by name: "ema", or with power_std "ema_std_0.05" and so on. The
 // first is what is sampled and exported if nothing else is asked for.

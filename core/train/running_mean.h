@@ -12,8 +12,9 @@ namespace langevin::train {
 // Under which a checkpoint keeps it.
 inline constexpr char kRunningMeanFact[] = "resume.running_mean";
 
-// Sums of loss and gradient norm. A run that is killed between two logging points must log the same
-// digits as one that is not, so the sums travel in the checkpoint, exactly.
+// Sums of loss and gradient norm over the steps that were not skipped. A run that is killed between
+// two logging points must log the same digits as one that is not, so the sums travel in the
+// checkpoint, exactly.
 struct RunningMean {
   double loss_sum = 0;
   double gradient_norm_sum = 0;
@@ -24,6 +25,7 @@ struct RunningMean {
     gradient_norm_sum += gradient_norm;
     ++steps;
   }
+  // NaN if there were no steps.
   double loss() const { return loss_sum / static_cast<double>(steps); }
   double gradient_norm() const { return gradient_norm_sum / static_cast<double>(steps); }
 

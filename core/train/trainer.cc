@@ -23,9 +23,6 @@
 namespace langevin::train {
 namespace {
 
-// A run that makes no progress for so many steps has diverged; its checkpoints still are good.
-constexpr int kMostNonFiniteSteps = 20;
-
 bool IsCommunicationError(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
 }
@@ -39,12 +36,13 @@ struct Trainer::StepFlags {
 };
 
 Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& config,
-                 const BatchPlan& plan, TrainState state, RunningMean mean)
+                 const BatchPlan& plan, TrainState state, RunningMean mean, Guard guard)
     : environment_(std::move(environment)),
       config_(config),
       plan_(plan),
       state_(std::move(state)),
       mean_(mean),
+      guard_(guard),
       objective_(diffusion::MakeObjective(config.diffusion, plan.global_batch)),
       exchange_(environment_.communicator, state_.network->parameters(), config.distributed,
                 plan.microbatches, state_.sharding) {
@@ -64,6 +62,7 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
 absl::StatusOr<Outcome> Trainer::Run() {
   start_time_ = last_log_time_ = last_checkpoint_time_ = MonotonicSeconds();
   last_log_images_ = state_.images_seen;
+  if (state_.images_seen > 0) last_checkpoint_ = state_.images_seen;
   while (state_.images_seen < config_.train.total_images) {
     LANGEVIN_RETURN_IF_ERROR(AccumulateGradients());
     environment_.control.SetPhase("all_reduce", state_.images_seen);
@@ -138,23 +137,10 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
   LANGEVIN_ASSIGN_OR_RETURN(const double sum_norm,
                             GradientNorm(environment_.communicator, state_, gradient_sum));
   const double gradient_norm = sum_norm * mean_scale;
+  // The sums are the same on all ranks, so all skip a step together.
+  LANGEVIN_ASSIGN_OR_RETURN(const bool apply, JudgeStep(loss, gradient_norm));
+  if (!apply) return absl::OkStatus();
   mean_.Add(loss, gradient_norm);
-
-  // The sums are the same on all ranks, so all skip such a step together.
-  if (!std::isfinite(loss) || !std::isfinite(gradient_norm)) {
-    if (++non_finite_steps_ >= kMostNonFiniteSteps) {
-      return absl::InternalError(absl::StrFormat(
-          "loss or gradient was not finite in %d steps in a row up to images_seen %d; lower "
-          "optimizer.learning_rate or use precision FP32, then run again from the last checkpoint",
-          non_finite_steps_, state_.images_seen));
-    }
-    if (environment_.monitor != nullptr) {
-      LogWarning("images_seen %d: loss %g, gradient norm %g: step skipped", state_.images_seen,
-                 loss, gradient_norm);
-    }
-    return absl::OkStatus();
-  }
-  non_finite_steps_ = 0;
 
   const configs::OptimizerConfig& optimizer = config_.optimizer;
   const int64_t images_after = state_.images_seen + plan_.global_batch;
@@ -169,6 +155,26 @@ absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss)
       .gradient_scale = mean_scale * (clips ? optimizer.clip_norm / gradient_norm : 1),
       .average_decays = optim::AverageDecaysAt(config_.ema, images_after, plan_.global_batch)};
   return train::UpdateWeights(environment_.communicator, step, gradient_sum, state_);
+}
+
+absl::StatusOr<bool> Trainer::JudgeStep(double loss, double gradient_norm) {
+  const double usual_loss = guard_.usual_loss();
+  const Guard::Verdict verdict = guard_.Judge(loss, gradient_norm);
+  const int64_t images_after = state_.images_seen + plan_.global_batch;
+  if (verdict == Guard::Verdict::kGiveUp) {
+    const absl::Status diverged =
+        DivergedError(guard_, environment_.run_folder, images_after,
+                      last_checkpoint_ > 0 ? checkpoint::FolderName(last_checkpoint_) : "");
+    return plan_.rank == 0 ? diverged : distributed::MarkReported(diverged);
+  }
+  if (environment_.monitor != nullptr) {
+    if (verdict == Guard::Verdict::kSpike) {
+      environment_.monitor->Warn(images_after, SpikeMessage(loss, usual_loss));
+    } else if (guard_.skipped_in_a_row() == 1) {  // Of a row the first is told.
+      environment_.monitor->Warn(images_after, SkipMessage(loss, gradient_norm));
+    }
+  }
+  return verdict != Guard::Verdict::kSkip;
 }
 
 absl::Status Trainer::LogIfDue() {
@@ -199,6 +205,8 @@ absl::Status Trainer::LogIfDue() {
          .images_per_s = static_cast<double>(state_.images_seen - last_log_images_) / seconds,
          .loader_wait_share = std::clamp((waited - last_log_wait_) / seconds, 0.0, 1.0),
          .rank_spread = pace.spread,
+         .skipped_steps = guard_.skipped_steps(),
+         .loss_spikes = guard_.spikes(),
          .elapsed_s = now - start_time_});
   }
   mean_ = {};
@@ -289,11 +297,14 @@ absl::StatusOr<Trainer::StepFlags> Trainer::AgreeOnFlags() {
 
 absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   if (last_checkpoint_ == state_.images_seen) return absl::OkStatus();
+  // Nothing was learned since the last one, which may be needed: the run may have diverged.
+  if (guard_.skipped_in_a_row() > 0 && !must_succeed) return absl::OkStatus();
   environment_.control.SetPhase("checkpoint", state_.images_seen);
   const double begin = MonotonicSeconds();
   checkpoint::Metadata metadata = environment_.metadata;
   metadata.images_seen = state_.images_seen;
   metadata.facts.emplace_back(kRunningMeanFact, mean_.ToText());
+  metadata.facts.emplace_back(kGuardFact, guard_.ToText());
   ControlGroup group(environment_.control);
   LANGEVIN_ASSIGN_OR_RETURN(const CheckpointTensors tensors,
                             state_.Tensors(environment_.communicator));

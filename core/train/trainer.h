@@ -16,6 +16,7 @@
 #include "core/monitor/run_monitor.h"
 #include "core/train/batch_plan.h"
 #include "core/train/gradient_exchange.h"
+#include "core/train/guard.h"
 #include "core/train/running_mean.h"
 #include "core/train/train_state.h"
 #include "data/dataset.h"
@@ -45,14 +46,15 @@ enum class Outcome { kFinished, kStopped };
 // One rank's part of a run. One thread.
 class Trainer {
  public:
-  // `config` is resolved (ResolveConfig); `state` is where the run begins or goes on; `mean`
-  // belongs to it.
+  // `config` is resolved (ResolveConfig); `state` is where the run begins or goes on; `mean` and
+  // `guard` belong to it.
   Trainer(TrainerEnvironment environment, const configs::RunConfig& config, const BatchPlan& plan,
-          TrainState state, RunningMean mean);
+          TrainState state, RunningMean mean, Guard guard);
 
   // Trains until total_images or until a rank is asked to stop; in both cases the last step is in a
   // checkpoint when it returns. All ranks together. Errors: a rank is gone; the data or the final
-  // checkpoint failed; too many steps in a row with a loss or gradient that is not finite.
+  // checkpoint failed; FailedPrecondition: too many steps in a row with a loss or gradient that is
+  // not finite.
   absl::StatusOr<Outcome> Run();
 
   const TrainState& state() const { return state_; }
@@ -62,6 +64,8 @@ class Trainer {
 
   absl::Status AccumulateGradients();
   absl::StatusOr<double> MeanLoss();
+  // Whether the step may change the weights; an error where the run has diverged.
+  absl::StatusOr<bool> JudgeStep(double loss, double gradient_norm);
   absl::Status UpdateWeights(const at::Tensor& gradient_sum, double loss);
   absl::StatusOr<StepFlags> AgreeOnFlags();
   absl::Status LogIfDue();
@@ -76,11 +80,11 @@ class Trainer {
   const BatchPlan plan_;
   TrainState state_;
   RunningMean mean_;
+  Guard guard_;
   std::unique_ptr<diffusion::Objective> objective_;
   std::unique_ptr<data::Loader> loader_;
   GradientExchange exchange_;
   std::vector<double> local_losses_;  // Of this step's microbatches on this rank.
-  int non_finite_steps_ = 0;          // In a row.
   int64_t last_checkpoint_ = -1;      // images_seen of the newest, or -1.
   double last_checkpoint_time_ = 0;   // MonotonicSeconds.
   double start_time_ = 0;

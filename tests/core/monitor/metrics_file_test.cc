@@ -26,12 +26,15 @@ TEST_F(MetricsFileTest, ALineIsInTheFileAsSoonAsItIsLogged) {
                        .images_per_s = 312.5,
                        .loader_wait_share = 0.25,
                        .rank_spread = 1.5,
+                       .skipped_steps = 3,
+                       .loss_spikes = 4,
                        .elapsed_s = 2.5};
   ASSERT_TRUE(file.Append(point, 1700000000.25).ok());
   EXPECT_EQ(Contents("m"),
             "{\"images_seen\":640,\"loss\":0.0412031487,\"gradient_norm\":0.5,"
             "\"learning_rate\":1e-05,\"images_per_s\":312.5,\"loader_wait_share\":0.25,"
-            "\"rank_spread\":1.5,\"elapsed_s\":2.5,\"time\":1700000000.250}\n");
+            "\"rank_spread\":1.5,\"skipped_steps\":3,\"loss_spikes\":4,\"elapsed_s\":2.5,\"time\":"
+            "1700000000.250}\n");
 }
 
 TEST_F(MetricsFileTest, NumbersThatJsonDoesNotKnowAreNull) {

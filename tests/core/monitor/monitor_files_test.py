@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing import event_accumulator
 STEPS = list(range(640, 64001, 640))
 SAMPLE_STEPS = list(range(6400, 64001, 6400))
 SCALARS = ["loss", "gradient_norm", "learning_rate", "images_per_s", "loader_wait_share",
-           "rank_spread"]
+           "rank_spread", "skipped_steps", "loss_spikes"]
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,43 @@ TEST(EmaDecayTest, DecayAndHalfLifeAreTheSameThing) {
   EXPECT_NEAR(std::pow(EmaDecayAt(by_half_life, 64000, 64), 100), 0.5, 1e-12);
 }
 
+configs::TrainConfig RunOf(int64_t images, int64_t batch) {
+  return {.total_images = images, .global_batch = batch, .microbatch = 1};
+}
+
+TEST(EmaProblemTest, WhatTheRunForgetsIsFine) {
+  EXPECT_EQ(FindEmaProblem({}, RunOf(10'000'000, 64)), std::nullopt);
+  // The ramp-up keeps the half-life at a twentieth of the images seen.
+  EXPECT_EQ(FindEmaProblem({}, RunOf(60'000, 64)), std::nullopt);
+  EXPECT_EQ(FindEmaProblem({.decay = 0, .rampup_ratio = 0}, RunOf(64, 64)), std::nullopt);
+  EXPECT_EQ(FindEmaProblem({.power_std = {0.1}}, RunOf(64, 64)), std::nullopt);
+}
+
+TEST(EmaProblemTest, AHalfLifeLongerThanTheRunIsNamedWithWhatToSet) {
+  const auto problem =
+      FindEmaProblem({.half_life_images = 500'000, .rampup_ratio = 0}, RunOf(60'000, 64));
+  ASSERT_TRUE(problem.has_value());
+  EXPECT_EQ(*problem,
+            "ema.half_life_images is a half-life of 500000 images, long for a run of 60000: at its "
+            "end 92 % of the average, which is what is sampled and exported, would be the weights "
+            "it began with; set ema.half_life_images to 6000 or less, or ema.rampup_ratio to 0.05");
+  EXPECT_TRUE(FindEmaProblem({.decay = 0.9999, .rampup_ratio = 0}, RunOf(60'000, 64)).has_value());
+}
+
+// The formula against the product of the steps themselves, at the border.
+TEST(EmaProblemTest, TheShareIsTheProductOfTheDecays) {
+  for (const double ratio : {0.0, 0.05, 0.3, 1.0}) {
+    for (int64_t images = 640; images < 200'000; images = images * 5 / 4 / 64 * 64) {
+      const configs::EmaConfig config{.half_life_images = 20'000, .rampup_ratio = ratio};
+      double share = 1;
+      for (int64_t seen = 64; seen <= images; seen += 64) share *= EmaDecayAt(config, seen, 64);
+      if (std::abs(share - 0.05) < 0.002) continue;
+      EXPECT_EQ(FindEmaProblem(config, RunOf(images, 64)).has_value(), share > 0.05)
+          << ratio << " " << images << " " << share;
+    }
+  }
+}
+
 // EDM's loop: half-life at most 5 % of the images seen.
 TEST(EmaDecayTest, RampUpLimitsTheHalfLifeOfAYoungRun) {
   configs::EmaConfig config;
