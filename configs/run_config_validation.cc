@@ -86,6 +86,12 @@ Problem FindProblemInDdpm(const DdpmConfig& config, const UNetConfig* unet) {
           absl::StrFormat("above beta_start, which is %.9g, and below 1", config.beta_start))) {
     return problem;
   }
+  if (unet != nullptr && unet->time_embedding_type == "fourier") {
+    return ConfigProblem{
+        "model.unet.time_embedding_type",
+        "value \"fourier\": cannot be together with diffusion.ddpm: it takes the logarithm of the "
+        "time and divides by it, and there is a time step 0; use \"positional\""};
+  }
   const bool learned = unet != nullptr && unet->time_embedding_type == "learned";
   if (learned && unet->num_train_timesteps.value_or(0) < config.num_train_timesteps) {
     return ConfigProblem{

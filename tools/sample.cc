@@ -74,6 +74,11 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
     return absl::InvalidArgumentError(
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
+  if (model.out_channels() != model.in_channels()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.model, ": has out_channels ", model.out_channels(), " and in_channels ",
+        model.in_channels(), "; sample takes networks whose output is an image alone"));
+  }
   if (options.guidance.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat(
         options.model,

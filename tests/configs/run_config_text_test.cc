@@ -409,7 +409,7 @@ void ExpectAllFieldsIn(const google::protobuf::Descriptor& message, const std::s
   for (int i = 0; i < message.field_count(); ++i) {
     const google::protobuf::FieldDescriptor& field = *message.field(i);
     // Of alternatives one is there.
-    const bool absent = text.find(field.name() + " {") == std::string::npos;
+    const bool absent = text.find(" " + field.name() + " {") == std::string::npos;
     if (field.message_type() != nullptr && field.containing_oneof() != nullptr && absent) continue;
     if (field.message_type() != nullptr) {
       EXPECT_THAT(text, HasSubstr(field.name() + " {"));

@@ -102,6 +102,11 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        },
        "diffusion.ddpm.num_train_timesteps: value 1000: must be at most "
        "model.unet.num_train_timesteps, which is 999: the learned time embedding has no more"},
+      {[](RunConfig& c) { c.model->unet().time_embedding_type = "fourier"; },
+       "model.unet.time_embedding_type: value \"fourier\": cannot be together with diffusion.ddpm: "
+       "it "
+       "takes the logarithm of the time and divides by it, and there is a time step 0; use "
+       "\"positional\""},
       {[](RunConfig& c) { c.ddpm->num_train_timesteps = 0; },
        "diffusion.ddpm.num_train_timesteps: value 0: must be from 1 to 1000000"},
       {[](RunConfig& c) { c.ddpm->beta_start = 0; },
