@@ -171,6 +171,17 @@ def test_bf16_slices_and_normalised_weights_exclude_each_other(dataset, tmp_path
     assert process.returncode == 3 and "distributed.zero_stage" in process.stderr
 
 
+@pytest.mark.parametrize("ranks, stage", [(1, 0), (2, 1)])
+def test_updates_leave_weights_normalised(ranks, stage, dataset, tmp_path):
+    config = write_config(tmp_path, "edm2_unet")
+    run(train_arguments(config, dataset, tmp_path / "run", "--set", "optimizer.learning_rate=0.1",
+                        "--set", f"distributed.zero_stage={stage}"), ranks=ranks)
+    run(["export", "--run", tmp_path / "run", "--output", tmp_path / "model", "--weights", "raw"])
+    weights = load_file(tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    rows = torch.cat([w.flatten(1).square().mean(1).sqrt() for w in weights.values() if w.ndim > 1])
+    assert len(rows) > 500 and (rows - 1).abs().max() < 1e-3
+
+
 def test_benches_each_class(trained, tmp_path):
     family, _, run_folder = trained
     run(["export", "--run", run_folder, "--output", tmp_path / "model"])
