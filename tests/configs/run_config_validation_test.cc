@@ -182,6 +182,10 @@ TEST(RunConfigValidationTest, NamesFieldValueAndWhatIsAllowed) {
        },
        "diffusion.ddpm.num_train_timesteps: value 1000: must be at most "
        "model.unet.num_train_timesteps, which is 999: the learned time embedding has no more"},
+      {[](RunConfig& c) { c.model->unet().time_embedding_type = "fourier"; },
+       "model.unet.time_embedding_type: value \"fourier\": needs diffusion { sde { kind: VE } }, "
+       "whose time is sigma: it takes the logarithm of the time and divides by it; use "
+       "\"positional\""},
       {[](RunConfig& c) { Ddpm(c).num_train_timesteps = 0; },
        "diffusion.ddpm.num_train_timesteps: value 0: must be from 1 to 1000000"},
       {[](RunConfig& c) { Ddpm(c).beta_start = 0; },

@@ -109,6 +109,40 @@ def test_fine_tunes_its_export(trained, dataset, tmp_path):
     assert process.returncode == 3 and "differs from this folder's" in process.stderr
 
 
+def test_ncsnpp_comes_in_and_goes_out(tmp_path):
+    """A diffusers model of Skip blocks, trained with learning rate 0, is exported as what it was."""
+    torch.manual_seed(0)
+    model = UNet2DModel(sample_size=8, block_out_channels=(32, 32), layers_per_block=1, norm_num_groups=None,
+                        mid_block_scale_factor=1.41421356, norm_eps=1e-6,
+                        down_block_types=("AttnSkipDownBlock2D", "SkipDownBlock2D"),
+                        up_block_types=("SkipUpBlock2D", "AttnSkipUpBlock2D"))
+    model.save_pretrained(tmp_path / "model")
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8))
+    run(["prepare", "--input", tmp_path / "images.npy", "--output", tmp_path / "data"])
+    config = tmp_path / "finetune.textproto"
+    config.write_text(BODY[BODY.index("optimizer"):].replace("1e-3", "0"))
+    run(train_arguments(config, tmp_path / "data", tmp_path / "run", "--init", tmp_path / "model"))
+    run(["export", "--run", tmp_path / "run", "--output", tmp_path / "out"])
+    assert digest(tmp_path / "out") == digest(tmp_path / "model")
+    back = UNet2DModel.from_pretrained(str(tmp_path / "out" / "unet")).eval()
+    parity = load_file(tmp_path / "out" / "parity.safetensors")
+    for network in (model.eval(), back):
+        with torch.no_grad():
+            output = network(parity["sample"], parity["timestep"]).sample
+        np.testing.assert_allclose(output.numpy(), parity["output"].numpy(), atol=1e-4)
+    # And trains from the beginning, in bf16 too.
+    run(train_arguments(config, tmp_path / "data", tmp_path / "new", "--init", tmp_path / "model",
+                        "--set", "train.precision=BF16", "--set", "optimizer.learning_rate=1e-4"))
+
+
+def test_learned_variance_is_looked_at_and_not_sampled(tmp_path):
+    DiTTransformer2DModel(num_attention_heads=1, attention_head_dim=8, in_channels=1, out_channels=2, num_layers=1,
+                          sample_size=8, num_embeds_ada_norm=3).save_pretrained(tmp_path / "model")
+    assert "3 and the null label" in run(["inspect", tmp_path / "model"]).stdout
+    process = run(["sample", "--model", tmp_path / "model", "--output", tmp_path / "x"], check=False)
+    assert process.returncode == 3 and "out_channels 2" in process.stderr
+
+
 BAD = {
     "model.dit.patch_size=3": ["model.dit.sample_size", "8", "patch_size"],
     "model.dit.num_embeds_ada_norm=2": ["model.dit", "2 classes", "3 classes"],
@@ -135,6 +169,17 @@ def test_bf16_slices_and_normalised_weights_exclude_each_other(dataset, tmp_path
     process = run(train_arguments(config, dataset, tmp_path / "run", "--set", "train.precision=BF16",
                                   "--set", "distributed.zero_stage=1", "--dry_run"), check=False)
     assert process.returncode == 3 and "distributed.zero_stage" in process.stderr
+
+
+@pytest.mark.parametrize("ranks, stage", [(1, 0), (2, 1)])
+def test_updates_leave_weights_normalised(ranks, stage, dataset, tmp_path):
+    config = write_config(tmp_path, "edm2_unet")
+    run(train_arguments(config, dataset, tmp_path / "run", "--set", "optimizer.learning_rate=0.1",
+                        "--set", f"distributed.zero_stage={stage}"), ranks=ranks)
+    run(["export", "--run", tmp_path / "run", "--output", tmp_path / "model", "--weights", "raw"])
+    weights = load_file(tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    rows = torch.cat([w.flatten(1).square().mean(1).sqrt() for w in weights.values() if w.ndim > 1])
+    assert len(rows) > 500 and (rows - 1).abs().max() < 1e-3
 
 
 def test_benches_each_class(trained, tmp_path):
