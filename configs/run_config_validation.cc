@@ -84,10 +84,10 @@ Problem FindProblemTogether(const ProcessConfig& process, const ModelConfig& mod
   const auto* sde = std::get_if<SdeConfig>(&process);
   if (unet != nullptr && unet->time_embedding_type == "fourier" &&
       (sde == nullptr || sde->kind != SdeKind::kVe)) {
-    return ConfigProblem{
-        "model.unet.time_embedding_type",
-        "value \"fourier\": needs diffusion { sde { kind: VE } }, whose time is sigma: it takes the "
-        "logarithm of the time and divides by it; use \"positional\""};
+    return ConfigProblem{"model.unet.time_embedding_type",
+                         "value \"fourier\": needs diffusion { sde { kind: VE } }, whose time is "
+                         "sigma: it takes the "
+                         "logarithm of the time and divides by it; use \"positional\""};
   }
   const bool learns = LearnsVariance(process);
   if (model.out_channels() == (learns ? 2 : 1) * model.in_channels()) return std::nullopt;

@@ -129,7 +129,8 @@ TimeGrid EulerGrid(const SchedulerConfig& config, int64_t steps) {
     grid.levels.push_back(
         VariancePreservingLevel(ratios[i], is_continuous ? std::log(ratios[i]) / 4 : times[i]));
   }
-  grid.levels.push_back(last_ratio > 0 ? VariancePreservingLevel(last_ratio, 0) : CleanLevel());
+  // The result is x / alpha, as in diffusers, if noise is left.
+  grid.levels.push_back({.t = 0, .alpha = 1, .sigma = last_ratio});
   // diffusers scales so that noise has the standard deviation that noisy data have, or the noise's
   // own, as the spacing is.
   grid.initial_scale = config.timestep_spacing == "leading" ? 1 : grid.levels.front().sigma;
