@@ -28,6 +28,7 @@ enum class RandomPurpose : uint32_t {
   kInitialSample = 6,   // Position: the sample's index.
   kSamplerNoise = 7,    // Position: the sample's index; substream: the step.
   kInitialWeights = 8,  // Position: the parameter's name, hashed.
+  kBootstrap = 9,       // Position: the replicate.
 };
 
 // The draws for one (seed, position, purpose, substream). A value type of a few words: make one

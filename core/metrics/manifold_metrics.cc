@@ -1,0 +1,59 @@
+#include "core/metrics/manifold_metrics.h"
+
+#include <limits>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "core/metrics/neighbours.h"
+
+namespace langevin::metrics {
+namespace {
+
+// For each of `queries`, in how many balls around rows of `table` it lies.
+std::vector<double> BallsAround(const at::Tensor& queries, const at::Tensor& table,
+                                const std::vector<double>& radii, int threads) {
+  std::vector<double> balls(static_cast<size_t>(queries.size(0)), 0);
+  ForDistances(queries, table, threads,
+               [&](int64_t query, int64_t first, const double* squared, int64_t size) {
+                 const double* const radius = radii.data() + first;
+                 int64_t inside = 0;
+                 for (int64_t i = 0; i < size; ++i) inside += squared[i] <= radius[i] * radius[i];
+                 balls[static_cast<size_t>(query)] += static_cast<double>(inside);
+               });
+  return balls;
+}
+
+std::vector<double> IsInSome(std::vector<double> balls) {
+  for (double& count : balls) count = count > 0 ? 1 : 0;
+  return balls;
+}
+
+}  // namespace
+
+PrecisionRecall ComputePrecisionRecall(const at::Tensor& samples, const at::Tensor& reference,
+                                       const BootstrapOptions& options, int threads) {
+  const std::vector<double> reference_radii =
+      NeighbourRadii(reference, kPrecisionRecallNeighbours, threads);
+  const std::vector<double> sample_radii =
+      NeighbourRadii(samples, kPrecisionRecallNeighbours, threads);
+  return {.precision = BootstrapMean(
+              IsInSome(BallsAround(samples, reference, reference_radii, threads)), options, 0, 1),
+          .recall = BootstrapMean(IsInSome(BallsAround(reference, samples, sample_radii, threads)),
+                                  options, 0, 1)};
+}
+
+DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const at::Tensor& reference,
+                                       const BootstrapOptions& options, int threads) {
+  const std::vector<double> radii = NeighbourRadii(reference, kDensityCoverageNeighbours, threads);
+  std::vector<double> densities = BallsAround(samples, reference, radii, threads);
+  for (double& balls : densities) balls /= static_cast<double>(kDensityCoverageNeighbours);
+  const Nearest nearest = NearestRows(reference, samples, threads);
+  std::vector<double> covered;
+  for (size_t i = 0; i < radii.size(); ++i) {
+    covered.push_back(nearest.distances[i] <= radii[i] ? 1 : 0);
+  }
+  return {.density = BootstrapMean(densities, options, 0, std::numeric_limits<double>::infinity()),
+          .coverage = BootstrapMean(covered, options, 0, 1)};
+}
+
+}  // namespace langevin::metrics

@@ -1,0 +1,38 @@
+// Exact Euclidean nearest neighbours by comparing all pairs, in blocks.
+//
+// Distances are in double precision as |a|^2 + |b|^2 - 2 a . b of rows from which the other table's
+// mean was taken, so that they are right to about 1e-7 of the features' spread: a copy of an image
+// is at distance (almost) 0. Features are (N, D) fp32 on the CPU. Memory: 256 x 4096 distances a
+// thread. Any thread; the result does not depend on `threads`.
+#ifndef LANGEVIN_CORE_METRICS_NEIGHBOURS_H_
+#define LANGEVIN_CORE_METRICS_NEIGHBOURS_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+
+namespace langevin::metrics {
+
+struct Nearest {
+  std::vector<double> distances;
+  std::vector<int64_t> indices;  // In the table.
+};
+
+// For each row of `queries` the nearest row of `table`, at least one.
+Nearest NearestRows(const at::Tensor& queries, const at::Tensor& table, int threads);
+
+// For each row of `table` (more than k rows) the distance of its k-th nearest other row.
+std::vector<double> NeighbourRadii(const at::Tensor& table, int64_t k, int threads);
+
+// Calls body(query, first, squared, count) for every row of `queries` and parts [first, first +
+// count) of `table`, ascending: squared[i] is the squared distance to row first + i, at least 0.
+// Calls for different queries come from several threads.
+void ForDistances(const at::Tensor& queries, const at::Tensor& table, int threads,
+                  const std::function<void(int64_t query, int64_t first, const double* squared,
+                                           int64_t count)>& body);
+
+}  // namespace langevin::metrics
+
+#endif  // LANGEVIN_CORE_METRICS_NEIGHBOURS_H_
