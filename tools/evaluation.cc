@@ -35,9 +35,6 @@ constexpr int64_t kDefaultCount = 1000;
 constexpr int64_t kDefaultSamplerSteps = 50;
 constexpr int64_t kReplicates = 200;
 
-// Of the median distance to the nearest training image: below, images are the same.
-constexpr double kSameImage = 1e-6;
-
 // How long a rank may be silent, and how long one may wait for another that is alive.
 constexpr double kRankSilenceSeconds = 60;
 constexpr double kLongestWaitSeconds = 24 * 3600;
@@ -308,12 +305,8 @@ class Evaluation {
 
   // Copies of training images among the held-out ones hide copies among the samples.
   void NoteCopies() {
-    if (!results_.table.memorisation.has_value()) return;
-    const metrics::Memorisation& memorisation = *results_.table.memorisation;
-    if (memorisation.threshold >
-        kSameImage * metrics::Percentile(memorisation.of_samples.distances, 50)) {
-      return;
-    }
+    const std::optional<metrics::Memorisation>& memorisation = results_.table.memorisation;
+    if (!memorisation.has_value() || memorisation->threshold > 0) return;
     results_.notes.push_back(
         "at least 1 % of the held-out images are copies of training images, by these features: "
         "nearest_neighbour_share cannot tell copies among the samples then; prepare the data "

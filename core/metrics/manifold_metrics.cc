@@ -9,15 +9,21 @@
 namespace langevin::metrics {
 namespace {
 
+// Balls are closed: a copy of the image that a ball reaches to is inside, whatever the last bit of
+// its distance is.
+constexpr double kTie = 1 + 1e-9;
+
 // For each of `queries`, in how many balls around rows of `table` it lies.
 std::vector<double> BallsAround(const at::Tensor& queries, const at::Tensor& table,
                                 const std::vector<double>& radii, int threads) {
   std::vector<double> balls(static_cast<size_t>(queries.size(0)), 0);
+  std::vector<double> squared_radii;
+  for (const double radius : radii) squared_radii.push_back(radius * radius * kTie * kTie);
   ForDistances(queries, table, threads,
                [&](int64_t query, int64_t first, const double* squared, int64_t size) {
-                 const double* const radius = radii.data() + first;
+                 const double* const radius = squared_radii.data() + first;
                  int64_t inside = 0;
-                 for (int64_t i = 0; i < size; ++i) inside += squared[i] <= radius[i] * radius[i];
+                 for (int64_t i = 0; i < size; ++i) inside += squared[i] <= radius[i];
                  balls[static_cast<size_t>(query)] += static_cast<double>(inside);
                });
   return balls;
@@ -50,7 +56,7 @@ DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const at::Tens
   const Nearest nearest = NearestRows(reference, samples, threads);
   std::vector<double> covered;
   for (size_t i = 0; i < radii.size(); ++i) {
-    covered.push_back(nearest.distances[i] <= radii[i] ? 1 : 0);
+    covered.push_back(nearest.distances[i] <= radii[i] * kTie ? 1 : 0);
   }
   return {.density = BootstrapMean(densities, options, 0, std::numeric_limits<double>::infinity()),
           .coverage = BootstrapMean(covered, options, 0, 1)};

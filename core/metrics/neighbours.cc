@@ -10,6 +10,8 @@
 namespace langevin::metrics {
 namespace {
 
+// Of |a|^2 + |b|^2: squared distances below are what rounding left of 0.
+constexpr double kRounding = 1e-12;
 constexpr double kFar = std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -26,14 +28,22 @@ void ForDistances(const at::Tensor& queries, const at::Tensor& table, int thread
   centre /= static_cast<double>(table.size(0));
   ForBlocks(queries.size(0), threads, kPairRows, [&](int64_t, int64_t begin, int64_t end) {
     const at::Tensor mine = queries.narrow(0, begin, end - begin).to(at::kDouble) - centre;
-    const at::Tensor mine_norms = mine.square().sum(1, /*keepdim=*/true);
+    const at::Tensor mine_norms = mine.square().sum(1);
+    const double* const my_norms = mine_norms.data_ptr<double>();
     for (int64_t first = 0; first < table.size(0); first += kPairColumns) {
       const int64_t size = std::min(kPairColumns, table.size(0) - first);
       const at::Tensor theirs = table.narrow(0, first, size).to(at::kDouble) - centre;
-      at::Tensor squared = mine.matmul(theirs.t());
-      squared.mul_(-2).add_(mine_norms).add_(theirs.square().sum(1)).clamp_min_(0);
+      const at::Tensor their_norms = theirs.square().sum(1);
+      const double* const norms = their_norms.data_ptr<double>();
+      const at::Tensor products = mine.matmul(theirs.t());
       for (int64_t i = begin; i < end; ++i) {
-        body(i, first, squared.data_ptr<double>() + (i - begin) * size, size);
+        double* const row = products.data_ptr<double>() + (i - begin) * size;
+        for (int64_t j = 0; j < size; ++j) {
+          const double sum = my_norms[i - begin] + norms[j];
+          const double squared = sum - 2 * row[j];
+          row[j] = squared > kRounding * sum ? squared : 0;
+        }
+        body(i, first, row, size);
       }
     }
   });

@@ -1,8 +1,8 @@
 // Exact Euclidean nearest neighbours by comparing all pairs, in blocks.
 //
-// Distances are in double precision as |a|^2 + |b|^2 - 2 a . b of rows from which the other table's
-// mean was taken, so that they are right to about 1e-7 of the features' spread: a copy of an image
-// is at distance (almost) 0. Features are (N, D) fp32 on the CPU. Memory: 256 x 4096 distances a
+// Distances are |a|^2 + |b|^2 - 2 a . b in double precision, of rows from which the table's mean
+// was taken. They are right to about 1e-7 of the features' spread; below 1e-6 of it they are 0, so
+// that a copy is at distance 0. Features are (N, D) fp32 on the CPU. Memory: 256 x 4096 distances a
 // thread. Any thread; the result does not depend on `threads`.
 #ifndef LANGEVIN_CORE_METRICS_NEIGHBOURS_H_
 #define LANGEVIN_CORE_METRICS_NEIGHBOURS_H_

@@ -113,7 +113,7 @@ TEST(NeighboursTest, ACopyIsAtDistanceZeroFarFromTheOriginToo) {
   const Nearest nearest = NearestRows(table.narrow(0, 1000, 50), table, 2);
   for (int64_t i = 0; i < 50; ++i) {
     EXPECT_EQ(nearest.indices[static_cast<size_t>(i)], 1000 + i);
-    EXPECT_LT(nearest.distances[static_cast<size_t>(i)], 1e-5);
+    EXPECT_EQ(nearest.distances[static_cast<size_t>(i)], 0);
   }
 }
 
@@ -156,6 +156,22 @@ TEST(ManifoldMetricsTest, OnALineAreCountedByHand) {
   // 5's.
   EXPECT_NEAR(dc.density.value, (2 + 6 + 1 + 1) / 5.0 / 5, 1e-12);
   EXPECT_EQ(dc.coverage.value, 1);
+}
+
+TEST(ManifoldMetricsTest, CopiesLieInTheBallsThatReachThem) {
+  const at::Tensor reference = NormalRows(300, 7, 14);
+  const at::Tensor copies = reference.narrow(0, 100, 60).contiguous();
+  int64_t inside = 0;
+  const std::vector<double> radii = NeighbourRadii(reference, 5, 1);
+  const at::Tensor all =
+      (copies.unsqueeze(1).to(at::kDouble) - reference.to(at::kDouble)).square().sum(2).sqrt();
+  for (int64_t i = 0; i < 60; ++i) {
+    for (int64_t j = 0; j < 300; ++j) {
+      inside += all[i][j].item<double>() <= radii[static_cast<size_t>(j)] * (1 + 1e-12);
+    }
+  }
+  EXPECT_NEAR(ComputeDensityCoverage(copies, reference, kNoInterval, 1).density.value,
+              static_cast<double>(inside) / 60 / 5, 1e-12);
 }
 
 TEST(MemorisationTest, SeesCopies) {
