@@ -88,8 +88,8 @@ std::string DistanceChart(const metrics::Memorisation& memorisation) {
   }
   if (!(most > 0)) most = 1;
   ChartOptions options;
-  options.title = "Share of images by distance to the nearest training image";
-  options.x_label = "distance of features";
+  options.title = "Share of images";
+  options.x_label = "distance of features to the nearest training image";
   options.y_from_zero = true;
   options.x_end = most;
   return LineChart(options, {Shares("samples", memorisation.of_samples.distances, most),

@@ -33,7 +33,7 @@ void ForBlocks(int64_t count, int threads, int64_t grain,
 
 // How many pairs of two tables' rows are computed at a time, by one thread.
 constexpr int64_t kPairRows = 256;
-constexpr int64_t kPairColumns = 4096;
+constexpr int64_t kPairColumns = 1024;
 
 }  // namespace langevin::metrics
 

@@ -11,31 +11,28 @@
 namespace langevin::metrics {
 namespace {
 
-// k of rows of `a` and `b`, both float64.
-at::Tensor Kernel(const at::Tensor& a, const at::Tensor& b) {
-  at::Tensor kernel = a.matmul(b.t());
-  kernel.div_(static_cast<double>(a.size(1))).add_(1);
-  return kernel * kernel * kernel;
-}
-
 // For each row of `rows`: its kernel with all of `columns`, multiplied by `weights` (columns, B)
-// and summed; (rows, B). Where both are the same table, pairs of a row with itself are left out.
+// and summed; (rows, B). Where both are the same table, of each pair only the one with the higher
+// column counts, and no row with itself.
 at::Tensor WeightedKernelSums(const at::Tensor& rows, const at::Tensor& columns,
                               const at::Tensor& weights, bool same, int threads) {
+  const double per_value = 1 / static_cast<double>(rows.size(1));
   at::Tensor sums = at::zeros({rows.size(0), weights.size(1)}, at::kDouble);
   ForBlocks(rows.size(0), threads, kPairRows, [&](int64_t, int64_t begin, int64_t end) {
     const at::Tensor mine = rows.narrow(0, begin, end - begin).to(at::kDouble);
     at::Tensor out = sums.narrow(0, begin, end - begin);
-    for (int64_t first = 0; first < columns.size(0); first += kPairColumns) {
+    for (int64_t first = same ? begin : 0; first < columns.size(0); first += kPairColumns) {
       const int64_t size = std::min(kPairColumns, columns.size(0) - first);
-      at::Tensor kernel = Kernel(mine, columns.narrow(0, first, size).to(at::kDouble));
-      if (same) {
-        double* const values = kernel.data_ptr<double>();
-        for (int64_t i = std::max(begin, first); i < std::min(end, first + size); ++i) {
-          values[(i - begin) * size + i - first] = 0;
+      const at::Tensor kernel = mine.matmul(columns.narrow(0, first, size).to(at::kDouble).t());
+      for (int64_t i = begin; i < end; ++i) {
+        double* const values = kernel.data_ptr<double>() + (i - begin) * size;
+        for (int64_t j = 0; j < size; ++j) {
+          const double base = values[j] * per_value + 1;
+          values[j] = base * base * base;
         }
+        if (same) std::fill(values, values + std::clamp<int64_t>(i + 1 - first, 0, size), 0.0);
       }
-      out += kernel.matmul(weights.narrow(0, first, size));
+      out.addmm_(kernel, weights.narrow(0, first, size));
     }
   });
   return sums;
@@ -60,7 +57,7 @@ Estimate KernelDistance(const at::Tensor& samples, const at::Tensor& reference,
   const at::Tensor taken_references = drawn_of(reference.size(0), Drawn::kReference);
   // Means over pairs of different images; not finite where all draws are of one image.
   const auto among = [&](const at::Tensor& table, const at::Tensor& drawn, double count) {
-    return (drawn * WeightedKernelSums(table, table, drawn, true, threads)).sum(0) /
+    return 2 * (drawn * WeightedKernelSums(table, table, drawn, true, threads)).sum(0) /
            (count * count - drawn.square().sum(0));
   };
   const at::Tensor across =

@@ -6,8 +6,8 @@
 // over all pairs (the paper averages it over subsets of 1000, which has the same expectation and a
 // larger variance). It may be below 0 where the sets are alike.
 //
-// Features are (N, D) fp32 on the CPU; sums are in double precision. Memory: a block of 256 rows of
-// the kernel's matrix for each thread. Any thread.
+// Features are (N, D) fp32 on the CPU; sums are in double precision. Memory: 256 x 1024 values of
+// the kernel's matrix a thread, and a count for each image and replicate. Any thread.
 #ifndef LANGEVIN_CORE_METRICS_KERNEL_DISTANCE_H_
 #define LANGEVIN_CORE_METRICS_KERNEL_DISTANCE_H_
 

@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 import torch
 from conftest import make_idx_folder, run, train_arguments, write_idx
+from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from feature_net import FeatureNet
 from safetensors.numpy import save_file
 
@@ -311,6 +312,22 @@ def test_a_model_of_another_shape_is_refused(dataset, config, world, tmp_path):
                    tmp_path / "out"], check=False)
     assert process.returncode == 4 and "1 x 8 x 8" in process.stderr
     assert "1 x 20 x 20" in process.stderr and not (tmp_path / "out").exists()
+
+
+def test_class_conditional_models_need_the_data_sets_classes(world, tmp_path):
+    torch.manual_seed(0)
+    for classes in (3, 4):
+        unet = UNet2DModel(sample_size=SIDE, in_channels=1, out_channels=1, norm_num_groups=4,
+                           block_out_channels=(8, 8), layers_per_block=1, num_class_embeds=classes,
+                           down_block_types=("DownBlock2D", "DownBlock2D"),
+                           up_block_types=("UpBlock2D", "UpBlock2D"))
+        DDIMPipeline(unet, DDIMScheduler()).save_pretrained(tmp_path / f"classes{classes}")
+    arguments = ["--data", world.data, "--steps", 1, "--count", 40, "--metrics", "kid"]
+    results = evaluate(tmp_path / "out", "--model", tmp_path / "classes4", *arguments)
+    assert results["samples"]["images_seen"] is None
+    process = run(["evaluate", "--model", tmp_path / "classes3", "--output", tmp_path / "no",
+                   *arguments], check=False)
+    assert process.returncode == 4 and "3 classes" in process.stderr, process.stderr
 
 
 def test_feature_net_learns_and_is_taken(world, tmp_path):
