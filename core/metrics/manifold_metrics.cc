@@ -36,24 +36,36 @@ std::vector<double> IsInSome(std::vector<double> balls) {
 
 }  // namespace
 
-PrecisionRecall ComputePrecisionRecall(const at::Tensor& samples, const at::Tensor& reference,
-                                       const BootstrapOptions& options, int threads) {
-  const std::vector<double> reference_radii =
-      NeighbourRadii(reference, kPrecisionRecallNeighbours, threads);
-  const std::vector<double> sample_radii =
-      NeighbourRadii(samples, kPrecisionRecallNeighbours, threads);
-  return {.precision = BootstrapMean(
-              IsInSome(BallsAround(samples, reference, reference_radii, threads)), options, 0, 1),
-          .recall = BootstrapMean(IsInSome(BallsAround(reference, samples, sample_radii, threads)),
-                                  options, 0, 1)};
+Manifold::Manifold(const at::Tensor& features, int threads)
+    : features_(features),
+      distances_(NeighbourDistances(features, kDensityCoverageNeighbours, threads)) {}
+
+std::vector<double> Manifold::Radii(int64_t k) const {
+  std::vector<double> radii;
+  for (size_t i = static_cast<size_t>(k) - 1; i < distances_.size();
+       i += static_cast<size_t>(kDensityCoverageNeighbours)) {
+    radii.push_back(distances_[i]);
+  }
+  return radii;
 }
 
-DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const at::Tensor& reference,
+PrecisionRecall ComputePrecisionRecall(const at::Tensor& samples, const Manifold& reference,
                                        const BootstrapOptions& options, int threads) {
-  const std::vector<double> radii = NeighbourRadii(reference, kDensityCoverageNeighbours, threads);
-  std::vector<double> densities = BallsAround(samples, reference, radii, threads);
+  const std::vector<double> in_reference = BallsAround(
+      samples, reference.features(), reference.Radii(kPrecisionRecallNeighbours), threads);
+  const std::vector<double> in_samples =
+      BallsAround(reference.features(), samples,
+                  Manifold(samples, threads).Radii(kPrecisionRecallNeighbours), threads);
+  return {.precision = BootstrapMean(IsInSome(in_reference), options, 0, 1),
+          .recall = BootstrapMean(IsInSome(in_samples), options, 0, 1)};
+}
+
+DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const Manifold& reference,
+                                       const BootstrapOptions& options, int threads) {
+  const std::vector<double> radii = reference.Radii(kDensityCoverageNeighbours);
+  std::vector<double> densities = BallsAround(samples, reference.features(), radii, threads);
   for (double& balls : densities) balls /= static_cast<double>(kDensityCoverageNeighbours);
-  const Nearest nearest = NearestRows(reference, samples, threads);
+  const Nearest nearest = NearestRows(reference.features(), samples, threads);
   std::vector<double> covered;
   for (size_t i = 0; i < radii.size(); ++i) {
     covered.push_back(nearest.distances[i] <= radii[i] * kTie ? 1 : 0);

@@ -10,6 +10,7 @@
 #define LANGEVIN_CORE_METRICS_MANIFOLD_METRICS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "ATen/core/Tensor.h"
 #include "core/metrics/bootstrap.h"
@@ -19,13 +20,28 @@ namespace langevin::metrics {
 constexpr int64_t kPrecisionRecallNeighbours = 3;
 constexpr int64_t kDensityCoverageNeighbours = 5;
 
+// A set's features and the balls around them, which take the time: all pairs are compared.
+class Manifold {
+ public:
+  // Requires at least one row.
+  Manifold(const at::Tensor& features, int threads);
+
+  const at::Tensor& features() const { return features_; }
+  // Of each ball, for the k-th nearest other row, k at most 5. Infinity where there are fewer.
+  std::vector<double> Radii(int64_t k) const;
+
+ private:
+  at::Tensor features_;
+  std::vector<double> distances_;  // (N * 5), of the nearest other rows, ascending.
+};
+
 struct PrecisionRecall {
   Estimate precision;  // The share of samples inside the reference's manifold. Draws samples.
   Estimate recall;     // The share of references inside the samples' manifold. Draws references.
 };
 
 // Requires more than kPrecisionRecallNeighbours rows in both.
-PrecisionRecall ComputePrecisionRecall(const at::Tensor& samples, const at::Tensor& reference,
+PrecisionRecall ComputePrecisionRecall(const at::Tensor& samples, const Manifold& reference,
                                        const BootstrapOptions& options, int threads);
 
 struct DensityCoverage {
@@ -35,7 +51,7 @@ struct DensityCoverage {
 };
 
 // Requires more than kDensityCoverageNeighbours references, and a sample.
-DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const at::Tensor& reference,
+DensityCoverage ComputeDensityCoverage(const at::Tensor& samples, const Manifold& reference,
                                        const BootstrapOptions& options, int threads);
 
 }  // namespace langevin::metrics

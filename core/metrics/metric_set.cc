@@ -27,10 +27,33 @@ constexpr std::array kMetrics = {
 // Of a copy of nothing: see memorisation.h.
 constexpr double kShareOfHeldOut = kMemorisationPercentile / 100;
 
+// Real images that samples are compared with, and what metrics prepare of them, once.
+class Reference {
+ public:
+  Reference(const at::Tensor& features, int threads) : features_(features), threads_(threads) {}
+
+  const at::Tensor& features() const { return features_; }
+
+  const FrechetReference& Gaussian() {
+    if (!gaussian_.has_value()) gaussian_.emplace(MomentsOf(features_, {}, threads_));
+    return *gaussian_;
+  }
+
+  const Manifold& Balls() {
+    if (!balls_.has_value()) balls_.emplace(features_, threads_);
+    return *balls_;
+  }
+
+ private:
+  const at::Tensor features_;
+  const int threads_;
+  std::optional<FrechetReference> gaussian_;
+  std::optional<Manifold> balls_;
+};
+
 // Computes metrics of samples against a reference, in the order of kMetrics.
 std::vector<MetricValue> Compare(const std::set<std::string>& names, const Features& samples,
-                                 const at::Tensor& reference, const BootstrapOptions& options,
-                                 int threads,
+                                 Reference& reference, const BootstrapOptions& options, int threads,
                                  const std::function<void(const std::string&)>& on_step) {
   std::vector<MetricValue> values;
   const auto begin = [&](const char* name) {
@@ -39,15 +62,16 @@ std::vector<MetricValue> Compare(const std::set<std::string>& names, const Featu
     return wanted;
   };
   if (begin("fid")) {
-    const FrechetReference moments(MomentsOf(reference, {}, threads));
-    values.push_back({.name = "fid",
-                      .estimate = FrechetDistance(samples.values, moments, options, threads),
-                      .less_is_better = true});
+    values.push_back(
+        {.name = "fid",
+         .estimate = FrechetDistance(samples.values, reference.Gaussian(), options, threads),
+         .less_is_better = true});
   }
   if (begin("kid")) {
-    values.push_back({.name = "kid",
-                      .estimate = KernelDistance(samples.values, reference, options, threads),
-                      .less_is_better = true});
+    values.push_back(
+        {.name = "kid",
+         .estimate = KernelDistance(samples.values, reference.features(), options, threads),
+         .less_is_better = true});
   }
   if (begin("inception_score")) {
     values.push_back(
@@ -55,13 +79,13 @@ std::vector<MetricValue> Compare(const std::set<std::string>& names, const Featu
   }
   if (begin("precision_recall")) {
     const PrecisionRecall result =
-        ComputePrecisionRecall(samples.values, reference, options, threads);
+        ComputePrecisionRecall(samples.values, reference.Balls(), options, threads);
     values.push_back({.name = "precision", .estimate = result.precision});
     values.push_back({.name = "recall", .estimate = result.recall});
   }
   if (begin("density_coverage")) {
     const DensityCoverage result =
-        ComputeDensityCoverage(samples.values, reference, options, threads);
+        ComputeDensityCoverage(samples.values, reference.Balls(), options, threads);
     values.push_back({.name = "density", .estimate = result.density});
     values.push_back({.name = "coverage", .estimate = result.coverage});
   }
@@ -119,13 +143,16 @@ MetricTable ComputeMetrics(const std::set<std::string>& names, const EvaluatedSe
                            const BootstrapOptions& options, int threads,
                            const std::function<void(const std::string&)>& on_step) {
   MetricTable table;
-  table.values = Compare(names, sets.samples, sets.reference, options, threads, on_step);
+  Reference reference(sets.reference, threads);
+  table.values = Compare(names, sets.samples, reference, options, threads, on_step);
   if (sets.floor_samples.values.defined()) {
     if (on_step) on_step("real images");
     const std::set<std::string> possible =
         Possible(names, sets.floor_samples.values.size(0), sets.floor_reference.size(0));
-    for (const MetricValue& floor : Compare(possible, sets.floor_samples, sets.floor_reference,
-                                            {.replicates = 0}, threads, {})) {
+    Reference others(sets.floor_reference, threads);
+    Reference& compared = sets.floor_reference.is_same(sets.reference) ? reference : others;
+    for (const MetricValue& floor :
+         Compare(possible, sets.floor_samples, compared, {.replicates = 0}, threads, {})) {
       for (MetricValue& value : table.values) {
         if (value.name == floor.name) value.floor = floor.estimate.value;
       }

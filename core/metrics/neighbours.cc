@@ -65,9 +65,8 @@ Nearest NearestRows(const at::Tensor& queries, const at::Tensor& table, int thre
   return nearest;
 }
 
-std::vector<double> NeighbourRadii(const at::Tensor& table, int64_t k, int threads) {
+std::vector<double> NeighbourDistances(const at::Tensor& table, int64_t k, int threads) {
   const size_t width = static_cast<size_t>(k);
-  // The k least of each row, ascending.
   std::vector<double> least(static_cast<size_t>(table.size(0)) * width, kFar);
   ForDistances(table, table, threads,
                [&](int64_t row, int64_t first, const double* squared, int64_t size) {
@@ -79,9 +78,8 @@ std::vector<double> NeighbourRadii(const at::Tensor& table, int64_t k, int threa
                    *place = squared[i];
                  }
                });
-  std::vector<double> radii;
-  for (size_t i = width - 1; i < least.size(); i += width) radii.push_back(std::sqrt(least[i]));
-  return radii;
+  for (double& distance : least) distance = std::sqrt(distance);
+  return least;
 }
 
 }  // namespace langevin::metrics

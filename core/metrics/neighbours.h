@@ -23,8 +23,9 @@ struct Nearest {
 // For each row of `queries` the nearest row of `table`, at least one.
 Nearest NearestRows(const at::Tensor& queries, const at::Tensor& table, int threads);
 
-// For each row of `table` (more than k rows) the distance of its k-th nearest other row.
-std::vector<double> NeighbourRadii(const at::Tensor& table, int64_t k, int threads);
+// For each row of `table` the distances of its k nearest other rows, ascending: (N * k). Infinity
+// for those that are not there.
+std::vector<double> NeighbourDistances(const at::Tensor& table, int64_t k, int threads);
 
 // Calls body(query, first, squared, count) for every row of `queries` and parts [first, first +
 // count) of `table`, ascending: squared[i] is the squared distance to row first + i, at least 0.

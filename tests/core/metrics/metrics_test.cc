@@ -99,9 +99,9 @@ TEST(InceptionScoreTest, IsTheNumberOfClassesThatAreSureAndEven) {
 
 TEST(NeighboursTest, AreThoseOfPointsOnALine) {
   const at::Tensor table = at::tensor({0.0F, 1.0F, 3.0F, 7.0F, 15.0F}).view({5, 1});
-  EXPECT_THAT(NeighbourRadii(table, 1, 1),
+  EXPECT_THAT(NeighbourDistances(table, 1, 1),
               Pointwise(DoubleNear(1e-9), std::vector<double>{1, 1, 2, 4, 8}));
-  EXPECT_THAT(NeighbourRadii(table, 3, 1),
+  EXPECT_THAT(Manifold(table, 1).Radii(3),
               Pointwise(DoubleNear(1e-9), std::vector<double>{7, 6, 4, 7, 14}));
   const Nearest nearest = NearestRows(at::tensor({4.5F, -1.0F, 3.0F}).view({3, 1}), table, 1);
   EXPECT_THAT(nearest.indices, ElementsAre(2, 0, 2));
@@ -132,14 +132,18 @@ TEST(NeighboursTest, BlocksAreOfNoConsequence) {
 
 TEST(ManifoldMetricsTest, AreOneForACopyAndZeroFarAway) {
   const at::Tensor reference = NormalRows(200, 3, 6);
-  const PrecisionRecall same = ComputePrecisionRecall(reference, reference, kNoInterval, 1);
+  const PrecisionRecall same =
+      ComputePrecisionRecall(reference, Manifold(reference, 1), kNoInterval, 1);
   EXPECT_EQ(same.precision.value, 1);
   EXPECT_EQ(same.recall.value, 1);
-  EXPECT_EQ(ComputeDensityCoverage(reference, reference, kNoInterval, 1).coverage.value, 1);
-  const PrecisionRecall far = ComputePrecisionRecall(reference + 100, reference, kNoInterval, 1);
+  EXPECT_EQ(
+      ComputeDensityCoverage(reference, Manifold(reference, 1), kNoInterval, 1).coverage.value, 1);
+  const PrecisionRecall far =
+      ComputePrecisionRecall(reference + 100, Manifold(reference, 1), kNoInterval, 1);
   EXPECT_EQ(far.precision.value, 0);
   EXPECT_EQ(far.recall.value, 0);
-  const DensityCoverage none = ComputeDensityCoverage(reference + 100, reference, kNoInterval, 1);
+  const DensityCoverage none =
+      ComputeDensityCoverage(reference + 100, Manifold(reference, 1), kNoInterval, 1);
   EXPECT_EQ(none.density.value, 0);
   EXPECT_EQ(none.coverage.value, 0);
 }
@@ -148,10 +152,12 @@ TEST(ManifoldMetricsTest, OnALineAreCountedByHand) {
   // Radii of 0 ... 5 to the 3rd other: 3, 2, 2, 2, 2, 3; to the 5th: 5, 4, 3, 3, 4, 5.
   const at::Tensor reference = at::arange(6, at::kFloat).view({6, 1});
   const at::Tensor samples = at::tensor({-2.5F, 2.5F, 8.5F, 9.0F, 50.0F}).view({5, 1});
-  const PrecisionRecall pr = ComputePrecisionRecall(samples, reference, kNoInterval, 1);
+  const PrecisionRecall pr =
+      ComputePrecisionRecall(samples, Manifold(reference, 1), kNoInterval, 1);
   EXPECT_NEAR(pr.precision.value, 2.0 / 5, 1e-12);  // -2.5 and 2.5.
   EXPECT_NEAR(pr.recall.value, 1, 1e-12);
-  const DensityCoverage dc = ComputeDensityCoverage(samples, reference, kNoInterval, 1);
+  const DensityCoverage dc =
+      ComputeDensityCoverage(samples, Manifold(reference, 1), kNoInterval, 1);
   // -2.5 lies in the balls of 0 and 1; 2.5 in all six; 8.5 in those of 4 (not: 4.5) and 5; 9 in
   // 5's.
   EXPECT_NEAR(dc.density.value, (2 + 6 + 1 + 1) / 5.0 / 5, 1e-12);
@@ -162,7 +168,7 @@ TEST(ManifoldMetricsTest, CopiesLieInTheBallsThatReachThem) {
   const at::Tensor reference = NormalRows(300, 7, 14);
   const at::Tensor copies = reference.narrow(0, 100, 60).contiguous();
   int64_t inside = 0;
-  const std::vector<double> radii = NeighbourRadii(reference, 5, 1);
+  const std::vector<double> radii = Manifold(reference, 1).Radii(5);
   const at::Tensor all =
       (copies.unsqueeze(1).to(at::kDouble) - reference.to(at::kDouble)).square().sum(2).sqrt();
   for (int64_t i = 0; i < 60; ++i) {
@@ -170,7 +176,7 @@ TEST(ManifoldMetricsTest, CopiesLieInTheBallsThatReachThem) {
       inside += all[i][j].item<double>() <= radii[static_cast<size_t>(j)] * (1 + 1e-12);
     }
   }
-  EXPECT_NEAR(ComputeDensityCoverage(copies, reference, kNoInterval, 1).density.value,
+  EXPECT_NEAR(ComputeDensityCoverage(copies, Manifold(reference, 1), kNoInterval, 1).density.value,
               static_cast<double>(inside) / 60 / 5, 1e-12);
 }
 
@@ -232,8 +238,8 @@ TEST(ThreadsTest, ChangeNoBit) {
     for (const Estimate& estimate :
          {FrechetDistance(samples, frechet, options, threads),
           KernelDistance(samples, reference, options, threads),
-          ComputePrecisionRecall(samples, reference, options, threads).precision,
-          ComputeDensityCoverage(samples, reference, options, threads).density,
+          ComputePrecisionRecall(samples, Manifold(reference, 1), options, threads).precision,
+          ComputeDensityCoverage(samples, Manifold(reference, 1), options, threads).density,
           ComputeMemorisation(samples, samples + 1, reference, options, threads).share}) {
       values.insert(values.end(), {estimate.value, estimate.low, estimate.high});
     }
