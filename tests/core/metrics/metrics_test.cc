@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ATen/ATen.h"
+#include "ATen/Parallel.h"
 #include "core/base/philox.h"
 #include "core/metrics/blocks.h"
 #include "core/metrics/bootstrap.h"
@@ -232,6 +233,7 @@ TEST(BootstrapTest, FrechetIntervalIsTheSpreadOfRepeatedDraws) {
 TEST(ThreadsTest, ChangeNoBit) {
   const at::Tensor samples = NormalRows(700, 300, 12), reference = NormalRows(900, 300, 13);
   const auto all = [&](int threads) {
+    at::set_num_threads(threads);  // LibTorch's own must not matter either.
     const BootstrapOptions options = {.seed = 1, .replicates = 5};
     const FrechetReference frechet(MomentsOf(reference, {}, threads));
     std::vector<double> values;
