@@ -17,6 +17,7 @@
 #include "launch/preflight.h"
 #include "launch/stop_signals.h"
 #include "tools/bench.h"
+#include "tools/evaluate.h"
 #include "tools/export.h"
 #include "tools/inspect.h"
 #include "tools/prepare.h"
@@ -48,6 +49,7 @@ int Main(int argc, char** argv) {
   tools::RegisterPrepare(program, action);
   tools::RegisterTrain(program, action);
   tools::RegisterSample(program, action);
+  tools::RegisterEvaluate(program, action);
   tools::RegisterExport(program, action);
   tools::RegisterInspect(program, action);
   launch::RegisterPreflight(program, action, tools::ReadRunNeeds);

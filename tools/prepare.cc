@@ -22,8 +22,8 @@ namespace langevin::tools {
 namespace {
 
 // How long a rank may be silent, and how long one may wait for another that is alive.
-constexpr double kSilenceSeconds = 60;
-constexpr double kLongestShareSeconds = 7 * 24 * 3600;
+constexpr double kPrepareSilenceSeconds = 60;
+constexpr double kLongestPrepareSeconds = 7 * 24 * 3600;
 
 struct Flags {
   data::PrepareOptions options;
@@ -63,7 +63,7 @@ absl::Status PrepareOnRank(const Flags& flags, launch::MpiRuntime& runtime) {
   if (options.workers == 0) options.workers = runtime.ComputeThreads(0);
   options.stop_requested = launch::StopRequested;
   // Each rank decodes its whole share before it meets the others, and some end much sooner.
-  runtime.SetDeadlines(kSilenceSeconds, kLongestShareSeconds);
+  runtime.SetDeadlines(kPrepareSilenceSeconds, kLongestPrepareSeconds);
   runtime.control().SetPhase("prepare", 0);
   train::ControlGroup group(runtime.control());
   const absl::StatusOr<std::string> text = data::PrepareDataset(PosixFileSystem(), group, options);

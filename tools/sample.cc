@@ -104,20 +104,6 @@ bool IsSameProcess(const diffusion::ForwardProcess& a, const diffusion::ForwardP
   return true;
 }
 
-// What `model`'s network means, of which the channels are known.
-absl::StatusOr<diffusion::Formulation> FormulationOf(const exporting::Model& model) {
-  LANGEVIN_ASSIGN_OR_RETURN(diffusion::Formulation formulation,
-                            diffusion::FormulationFrom(model.scheduler));
-  const int64_t in = model.config.in_channels(), out = model.config.out_channels();
-  formulation.learns_variance = out == 2 * in;
-  if (out != in && !formulation.learns_variance) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(model.origin, ": has ", in, " channels in and ", out,
-                     " out; only as many or twice as many (a learned variance) can be sampled"));
-  }
-  return formulation;
-}
-
 // Guidance away from `guide`, if that is not null, or the null class.
 absl::Status AddGuidance(const SampleOptions& options, const exporting::Model& model,
                          const exporting::Model* guide, diffusion::SamplingRequest& request) {
@@ -150,7 +136,7 @@ absl::Status AddGuidance(const SampleOptions& options, const exporting::Model& m
     return absl::OkStatus();
   }
   const configs::ModelConfig& other = guide->config;
-  LANGEVIN_ASSIGN_OR_RETURN(request.guide_formulation, FormulationOf(*guide));
+  LANGEVIN_ASSIGN_OR_RETURN(request.guide_formulation, exporting::FormulationOf(*guide));
   if (!IsSameProcess(*request.guide_formulation.process, *request.formulation.process)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--guide ", guide->origin, ": was trained with other noise levels than ",
@@ -307,7 +293,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
     intensities = *known;
     request = MakeRequest(file_system, options, model->config);
     if (!request.ok()) return request.status();
-    LANGEVIN_ASSIGN_OR_RETURN(request->formulation, FormulationOf(*model));
+    LANGEVIN_ASSIGN_OR_RETURN(request->formulation, exporting::FormulationOf(*model));
     if (!options.guide.empty()) {
       guide = exporting::OpenModel(file_system, options.guide, weights, device);
       if (!guide.ok()) return guide.status();

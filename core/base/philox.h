@@ -28,11 +28,11 @@ enum class RandomPurpose : uint32_t {
   kInitialSample = 6,   // Position: the sample's index.
   kSamplerNoise = 7,    // Position: the sample's index; substream: the step.
   kInitialWeights = 8,  // Position: the parameter's name, hashed.
+  kBootstrap = 9,       // Position: the replicate.
   // Position: the image's index.
-  kLikelihoodProbe = 20,  // Substream: the probe.
-  kLikelihoodNoise = 21,  // Substream: the step.
-  kLikelihoodTime = 22,
-  kDequantisation = 23,
+  kLikelihoodProbe = 10,  // Substream: the probe.
+  kLikelihoodNoise = 11,  // Substream: the step.
+  kLikelihoodTime = 12,
 };
 
 // The draws for one (seed, position, purpose, substream). A value type of a few words: make one

@@ -73,4 +73,17 @@ absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path
   return model;
 }
 
+absl::StatusOr<diffusion::Formulation> FormulationOf(const Model& model) {
+  LANGEVIN_ASSIGN_OR_RETURN(diffusion::Formulation formulation,
+                            diffusion::FormulationFrom(model.scheduler));
+  const int64_t in = model.config.in_channels(), out = model.config.out_channels();
+  formulation.learns_variance = out == 2 * in;
+  if (out != in && !formulation.learns_variance) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(model.origin, ": has ", in, " channels in and ", out,
+                     " out; only as many or twice as many (a learned variance) can be sampled"));
+  }
+  return formulation;
+}
+
 }  // namespace langevin::exporting

@@ -32,6 +32,10 @@ struct Model {
 absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path, Weights weights,
                                 at::Device device);
 
+// What the model's network means: its scheduler's formulation, and a learned variance where the
+// network has twice the channels. InvalidArgument: other channels, or a scheduler that cannot be.
+absl::StatusOr<diffusion::Formulation> FormulationOf(const Model& model);
+
 }  // namespace langevin::exporting
 
 #endif  // LANGEVIN_CORE_EXPORT_MODEL_SOURCE_H_

@@ -1,0 +1,69 @@
+#include "tools/evaluate.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/metrics/metric_set.h"
+#include "tools/evaluation.h"
+#include "tools/run_on_ranks.h"
+
+namespace langevin::tools {
+
+void RegisterEvaluate(CLI::App& program, std::function<absl::Status()>& action) {
+  CLI::App* command = program.add_subcommand(
+      "evaluate", "Measure how good and how new a model's images are; also under mpirun or srun");
+  auto options = std::make_shared<EvaluateOptions>();
+  CLI::Option_group* images = command->add_option_group("images", "What to evaluate (one of)");
+  CLI::Option* model = images->add_option("--model", options->model,
+                                          "a run, one of its checkpoints, or a diffusers folder");
+  images->add_option("--samples", options->samples, "a folder that langevin sample wrote");
+  images->require_option(1);
+  command->add_option("--data", options->data, "the data set it was trained on")->required();
+  command->add_option("--output", options->output, "folder for metrics.json and report.html")
+      ->required();
+  command->add_option(
+      "--features", options->features,
+      "TorchScript file of a network, (N, C, H, W) -> (N, D) features or a tuple (features, "
+      "logits); left out, images are compared by their pixels");
+  command
+      ->add_option("--metrics", options->metrics,
+                   absl::StrCat("of ", metrics::KnownMetricNames(), "; left out, all"))
+      ->delimiter(',')
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return metrics::FindMetric(name) != nullptr
+                       ? std::string()
+                       : absl::StrCat("there is no metric \"", name, "\"; there are ",
+                                      metrics::KnownMetricNames());
+          },
+          "NAME,..."));
+  command->add_option("--split", options->split, "of the data set, to compare with")
+      ->check(CLI::IsMember({"validation", "train"}))
+      ->capture_default_str();
+  command
+      ->add_option("--count", options->count,
+                   "how many samples (default 1000, or all of --samples)")
+      ->check(CLI::Range(int64_t{1}, int64_t{10000000}));
+  command->add_option("--sampler", options->sampler, "as for langevin sample")->needs(model);
+  command->add_option("--steps", options->steps, "sampler steps (default 50)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->needs(model);
+  command->add_option("--weights", options->weights, "of a run: ema (averaged) or raw")
+      ->check(CLI::IsMember({"ema", "raw"}))
+      ->capture_default_str()
+      ->needs(model);
+  command
+      ->add_option("--seed", options->seed,
+                   "of the samples, of the images chosen for the floor, and of the intervals")
+      ->capture_default_str();
+  command->callback([options, &action] {
+    action = [options] {
+      return RunOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
+        return EvaluateOnRank(*options, runtime);
+      });
+    };
+  });
+}
+
+}  // namespace langevin::tools
