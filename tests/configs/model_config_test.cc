@@ -114,7 +114,7 @@ TEST(ModelConfigTest, NamesFieldValueAndWhatIsAllowed) {
   EXPECT_THAT(
       ErrorOf("model { dit { sample_size: 9 } }"),
       HasSubstr("model.dit.sample_size: value 9: must be a multiple of patch_size, which is 2"));
-  EXPECT_THAT(ErrorOf("model { dit { out_channels: 8 } }"),
+  EXPECT_THAT(ErrorOf("diffusion { ddpm {} } model { dit { out_channels: 8 } }"),
               HasSubstr("model.dit.out_channels: value 8: must equal in_channels, which is 4"));
   EXPECT_THAT(
       ErrorOf("model { edm2_unet { model_channels: 100 } }"),

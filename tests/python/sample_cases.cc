@@ -15,6 +15,7 @@
 #include "core/base/status_macros.h"
 #include "core/diffusion/sampling.h"
 #include "core/export/model_folder.h"
+#include "core/model/make_network.h"
 #include "core/model/state_dict.h"
 #include "nlohmann/json.hpp"
 
@@ -44,8 +45,9 @@ absl::Status Run(const std::vector<std::string>& arguments) {
   FileSystem& files = PosixFileSystem();
   LANGEVIN_ASSIGN_OR_RETURN(const exporting::ModelFolder folder,
                             exporting::ReadModelFolder(files, arguments[0]));
-  model::UNet2D network(folder.unet, configs::Precision::kFp32, at::kCPU);
-  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(files, folder, network).status());
+  const std::unique_ptr<model::Network> network =
+      model::MakeNetwork(folder.model, configs::Precision::kFp32, at::kCPU);
+  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(files, folder, *network).status());
   diffusion::SamplingRequest request;
   LANGEVIN_ASSIGN_OR_RETURN(request.initial_noise, ReadNoise(files, arguments[1]));
   request.channels = request.initial_noise.size(1);
@@ -66,7 +68,7 @@ absl::Status Run(const std::vector<std::string>& arguments) {
     LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<diffusion::Sampler> sampler,
                               diffusion::MakeSampler(OptionsFrom(test_case), scheduler));
     const at::Tensor batch =
-        diffusion::SampleBatch(network, at::Device(at::kCPU), *sampler, request, 0);
+        diffusion::SampleBatch(*network, at::Device(at::kCPU), *sampler, request, 0);
     samples.push_back(
         {std::to_string(samples.size()), batch.narrow(0, 0, request.count).contiguous()});
     written.push_back(diffusion::SchedulerConfigToJson(scheduler));
