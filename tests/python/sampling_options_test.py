@@ -142,7 +142,7 @@ REFUSED = {
     "no reference": ("ddim", ["--guidance", 2], "needs something to lead away from"),
     "process": ("ddim", ["--guidance", 2, "--guide", "other"], "other noise levels"),
     "kind": ("ddim", ["--guidance", 2, "--guide", "flow"], "other noise levels"),
-    "no classes": ("ddim", ["--guidance", 2, "--null_class", 0], "has no classes"),
+    "no classes": ("ddim", ["--guidance", 2, "--null_class", 0], "has no table of classes"),
     "null class": ("classes", ["--guidance", 2, "--null_class", 4], "has the classes 0 to 3"),
     "interval": ("ddim", ["--guidance", 2, "--guide", "worse", "--guidance_interval", "3,1"],
                  "0 <= LOW < HIGH"),
