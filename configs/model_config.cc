@@ -14,6 +14,9 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+// Clang 14 does not find it by itself.
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 // The dropout of diffusers' LabelEmbedding, whose table always has the null label.
 constexpr double kDiTLabelDropout = 0.1;

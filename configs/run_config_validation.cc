@@ -93,12 +93,10 @@ Problem FindProblemTogether(const ProcessConfig& process, const ModelConfig& mod
   if (model.out_channels() == (learns ? 2 : 1) * model.in_channels()) return std::nullopt;
   return ConfigProblem{
       absl::StrCat("model.", model.family(), ".out_channels"),
-      absl::StrFormat(
-          learns ? "value %d: must be twice in_channels, which is %d: variance "
-                   "LEARNED_RANGE has a second half for itself"
-                 : "value %d: must equal in_channels, which is %d: the network predicts an "
-                   "image like the one it gets",
-          model.out_channels(), model.in_channels())};
+      absl::StrCat("value ", model.out_channels(), learns ? ": must be twice" : ": must equal",
+                   " in_channels, which is ", model.in_channels(),
+                   learns ? ": variance LEARNED_RANGE has a second half for itself"
+                          : ": the network predicts an image like the one it gets")};
 }
 
 Problem FindProblemInAugment(const AugmentConfig& config) {
