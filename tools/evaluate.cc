@@ -27,8 +27,9 @@ void RegisterEvaluate(CLI::App& program, std::function<absl::Status()>& action) 
       "TorchScript file of a network, (N, C, H, W) -> (N, D) features or a tuple (features, "
       "logits); left out, images are compared by their pixels");
   command
-      ->add_option("--metrics", options->metrics,
-                   absl::StrCat("of ", metrics::KnownMetricNames(), "; left out, all"))
+      ->add_option(
+          "--metrics", options->metrics,
+          absl::StrCat("of ", metrics::KnownMetricNames(), "; left out, all but bits_per_dim"))
       ->delimiter(',')
       ->check(CLI::Validator(
           [](const std::string& name) {
@@ -51,6 +52,25 @@ void RegisterEvaluate(CLI::App& program, std::function<absl::Status()>& action) 
       ->needs(model);
   command->add_option("--weights", options->weights, "of a run: ema (averaged) or raw")
       ->check(CLI::IsMember({"ema", "raw"}))
+      ->capture_default_str()
+      ->needs(model);
+  command
+      ->add_option("--likelihood", options->likelihood,
+                   "for bits_per_dim: bound (the variational bound, of models with time steps; "
+                   "their default) or flow (the probability flow's density)")
+      ->check(CLI::IsMember({"bound", "flow"}))
+      ->needs(model);
+  command
+      ->add_option("--likelihood_images", options->likelihood_images,
+                   "for bits_per_dim: how many images of the split, chosen by the seed")
+      ->check(CLI::Range(int64_t{2}, int64_t{100000000}))
+      ->capture_default_str()
+      ->needs(model);
+  command
+      ->add_option("--likelihood_terms", options->likelihood_terms,
+                   "for bits_per_dim by bound: how many of its terms to compute, an estimate "
+                   "without bias; 0: all time steps")
+      ->check(CLI::Range(int64_t{0}, int64_t{1000000}))
       ->capture_default_str()
       ->needs(model);
   command

@@ -16,7 +16,9 @@ constexpr int64_t kPairsInJson = 16;
 }  // namespace
 
 std::string ShownName(const EvaluationResults& results, const std::string& metric) {
-  return results.features.are_pixels ? metric + "_pixels" : metric;
+  const metrics::MetricInfo* info = metrics::FindMetric(metric);
+  const bool is_of_features = info == nullptr || !info->is_of_model;
+  return results.features.are_pixels && is_of_features ? metric + "_pixels" : metric;
 }
 
 std::vector<std::pair<int64_t, int64_t>> ClosestPairs(const metrics::Memorisation& memorisation,
@@ -54,6 +56,12 @@ std::vector<std::pair<std::string, std::string>> FactsOf(const EvaluationResults
   if (!results.floor.empty()) facts.emplace_back("real images", results.floor);
   facts.emplace_back("features", absl::StrCat(results.features.description, ", ",
                                               results.features.dimension, " numbers an image"));
+  if (results.likelihood_images > 0) {
+    facts.emplace_back("likelihood",
+                       absl::StrCat(results.likelihood_images, " images, by ",
+                                    results.likelihood_method == "bound" ? "the variational bound"
+                                                                         : "the probability flow"));
+  }
   if (!results.features.file.empty()) {
     facts.emplace_back("features' file", results.features.file);
     facts.emplace_back("features' checksum", results.features.checksum);
@@ -105,6 +113,17 @@ std::string ResultsJson(const EvaluationResults& results) {
         {"high", value.estimate.high},
         {"floor", value.floor.has_value() ? Json(*value.floor) : Json()},
         {"better", value.less_is_better ? "lower" : "higher"}};
+  }
+  if (results.likelihood_images > 0) {
+    json["likelihood"] = {{"method", results.likelihood_method},
+                          {"images", results.likelihood_images}};
+    if (!results.bits_by_time.empty()) {
+      // Of the bound: tenths of the time steps, least noise first, and what is left at the end.
+      std::vector<double> by_time = results.bits_by_time;
+      json["likelihood"]["prior"] = by_time.back();
+      by_time.pop_back();
+      json["likelihood"]["by_time"] = by_time;
+    }
   }
   if (results.table.memorisation.has_value()) {
     const metrics::Memorisation& memorisation = *results.table.memorisation;

@@ -40,6 +40,11 @@ struct EvaluationResults {
 
   metrics::FeatureInfo features;
   metrics::MetricTable table;
+  // bits_per_dim: how many images, how, and where in time the bits go (BitsPerDim). 0: not asked
+  // for.
+  int64_t likelihood_images = 0;
+  std::string likelihood_method;
+  std::vector<double> bits_by_time;
   std::vector<std::string> notes;  // What to know before one believes a number.
 };
 

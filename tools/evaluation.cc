@@ -1,6 +1,7 @@
 #include "tools/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,6 +24,7 @@
 #include "core/train/sample_grid.h"
 #include "distributed/agreement.h"
 #include "tools/evaluate_folder.h"
+#include "tools/evaluate_likelihood.h"
 #include "tools/evaluate_results.h"
 #include "tools/evaluate_sources.h"
 #include "tools/progress_line.h"
@@ -69,7 +71,8 @@ class Evaluation {
   absl::Status Run(distributed::Communicator& communicator) {
     if (model_.has_value()) LANGEVIN_RETURN_IF_ERROR(Sample(communicator));
     LANGEVIN_RETURN_IF_ERROR(RoundSamples());
-    return ExtractAll(communicator);
+    LANGEVIN_RETURN_IF_ERROR(ExtractAll(communicator));
+    return names_.contains("bits_per_dim") ? MeasureLikelihood(communicator) : absl::OkStatus();
   }
 
   // On rank 0: computes the metrics and writes the folder.
@@ -81,6 +84,7 @@ class Evaluation {
     results_.table = metrics::ComputeMetrics(
         names_, sets_, {.seed = options_.seed, .replicates = kReplicates}, threads, tell);
     LogStatusLine("");
+    AddLikelihood();
     NoteCopies();
     return WriteEvaluationFolder(file_system_, options_.output, results_, samples_, *reference_,
                                  *training_);
@@ -158,6 +162,10 @@ class Evaluation {
     names_ = {options_.metrics.begin(), options_.metrics.end()};
     for (const metrics::MetricInfo& metric : metrics::KnownMetrics()) {
       if (!options_.metrics.empty() && !names_.contains(metric.name)) continue;
+      if (metric.is_of_model) {
+        if (!options_.metrics.empty()) LANGEVIN_RETURN_IF_ERROR(PlanLikelihood());
+        continue;
+      }
       std::string obstacle;
       if (metric.needs_logits && results_.features.classes == 0) {
         obstacle = absl::StrCat(metric.name,
@@ -221,6 +229,45 @@ class Evaluation {
                       communicator, *model_->network, device_, *sampler_, request_, results_.count,
                       [&](int64_t done, int64_t total) { progress.Show(done, total); }));
     return absl::OkStatus();
+  }
+
+  absl::Status PlanLikelihood() {
+    if (!model_.has_value()) {
+      return absl::InvalidArgumentError(
+          "bits_per_dim is of a model, not of samples; give --model in place of --samples");
+    }
+    likelihood_ = {
+        .method = options_.likelihood, .terms = options_.likelihood_terms, .seed = options_.seed};
+    return CheckLikelihood(*model_, reference_->dataset(), likelihood_);
+  }
+
+  absl::Status MeasureLikelihood(distributed::Communicator& communicator) {
+    runtime_.control().SetPhase("likelihood", 0);
+    const std::vector<int64_t> images =
+        reference_->Choose(options_.likelihood_images, options_.seed);
+    ProgressLine progress(absl::StrCat("bits of ", images.size(), " images"));
+    LANGEVIN_ASSIGN_OR_RETURN(
+        bits_, MeasureBitsPerDim(communicator, *model_, device_, *reference_, images, likelihood_,
+                                 [&](int64_t done, int64_t total) { progress.Show(done, total); }));
+    return absl::OkStatus();
+  }
+
+  void AddLikelihood() {
+    if (!bits_.has_value()) return;
+    const double count = static_cast<double>(bits_->by_image.size());
+    double sum = 0, squares = 0;
+    for (const double bits : bits_->by_image) sum += bits;
+    const double mean = sum / count;
+    for (const double bits : bits_->by_image) squares += (bits - mean) * (bits - mean);
+    // Of a mean of so many images.
+    const double error = count > 1 ? std::sqrt(squares / (count - 1) / count) : 0;
+    results_.table.values.push_back(
+        {.name = "bits_per_dim",
+         .estimate = {.value = mean, .low = mean - 1.96 * error, .high = mean + 1.96 * error},
+         .less_is_better = true});
+    results_.likelihood_images = static_cast<int64_t>(bits_->by_image.size());
+    results_.likelihood_method = bits_->method;
+    results_.bits_by_time = bits_->by_time;
   }
 
   absl::Status RoundSamples() {
@@ -328,6 +375,8 @@ class Evaluation {
   diffusion::SamplingRequest request_;
   std::unique_ptr<diffusion::Sampler> sampler_;
   at::Tensor samples_;
+  LikelihoodOptions likelihood_;
+  std::optional<BitsPerDim> bits_;
 
   std::vector<int64_t> floor_;       // Real images in the samples' place.
   std::vector<int64_t> floor_rest_;  // What they are compared with, where there is no other split.

@@ -26,6 +26,9 @@ struct EvaluateOptions {
   std::optional<int64_t> steps;
   std::string weights = "ema";
   uint64_t seed = 0;
+  std::string likelihood;          // "bound", "flow"; "": the model's own.
+  int64_t likelihood_images = 64;  // Of the split, for bits_per_dim.
+  int64_t likelihood_terms = 0;    // Of the bound; 0: all.
   std::string output;
 };
 

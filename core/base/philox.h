@@ -33,6 +33,7 @@ enum class RandomPurpose : uint32_t {
   kLikelihoodProbe = 10,  // Substream: the probe.
   kLikelihoodNoise = 11,  // Substream: the step.
   kLikelihoodTime = 12,
+  kDequantisation = 13,
 };
 
 // The draws for one (seed, position, purpose, substream). A value type of a few words: make one

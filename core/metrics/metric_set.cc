@@ -22,6 +22,7 @@ constexpr std::array kMetrics = {
                false, false},
     MetricInfo{"density_coverage", 1, kDensityCoverageNeighbours + 1, false, false},
     MetricInfo{"nearest_neighbour", 1, 1, false, true},
+    MetricInfo{"bits_per_dim", 1, 2, false, false, /*is_of_model=*/true},
 };
 
 // Of a copy of nothing: see memorisation.h.

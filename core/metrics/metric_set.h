@@ -27,6 +27,8 @@ struct MetricInfo {
   int64_t least_references;
   bool needs_logits;
   bool needs_training;  // All training images, and held-out ones.
+  // Of the model and not of its samples: computed where it is asked for, and not by ComputeMetrics.
+  bool is_of_model = false;
 };
 
 std::span<const MetricInfo> KnownMetrics();
