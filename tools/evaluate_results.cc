@@ -116,7 +116,8 @@ std::string ResultsJson(const EvaluationResults& results) {
   }
   if (results.likelihood_images > 0) {
     json["likelihood"] = {{"method", results.likelihood_method},
-                          {"images", results.likelihood_images}};
+                          {"images", results.likelihood_images},
+                          {"by_image", results.bits_by_image}};
     if (!results.bits_by_time.empty()) {
       // Of the bound: tenths of the time steps, least noise first, and what is left at the end.
       std::vector<double> by_time = results.bits_by_time;

@@ -44,6 +44,7 @@ struct EvaluationResults {
   // for.
   int64_t likelihood_images = 0;
   std::string likelihood_method;
+  std::vector<double> bits_by_image;
   std::vector<double> bits_by_time;
   std::vector<std::string> notes;  // What to know before one believes a number.
 };

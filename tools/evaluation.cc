@@ -267,6 +267,7 @@ class Evaluation {
          .less_is_better = true});
     results_.likelihood_images = static_cast<int64_t>(bits_->by_image.size());
     results_.likelihood_method = bits_->method;
+    results_.bits_by_image = bits_->by_image;
     results_.bits_by_time = bits_->by_time;
   }
 

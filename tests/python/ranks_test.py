@@ -79,8 +79,12 @@ def test_unet_small_on_1_2_4_and_8_ranks(images, tmp_path, precision):
                          [("FP32", "FP32"), ("BF16", "FP32"), ("BF16", "BF16")])
 def test_attention_classes_and_dropout_on_1_2_4_and_8_ranks(images, tmp_path, precision, gradients):
     text = CONDITIONAL + TRAINING % (80, "sample_every_images: 48 sample_count: 4 sample_steps: 3")
+    # All pairs in one precision; emulated bf16 is slow, and slices and ranks change together there.
+    pairs = itertools.product([1, 2, 4, 8], [0, 1])
+    if precision == "BF16":
+        pairs = [(1, 0), (2, 1), (4, 0), (8, 1)]
     results = {}
-    for ranks, stage in itertools.product([1, 2, 4, 8], [0, 1]):
+    for ranks, stage in pairs:
         folder = tmp_path / f"{ranks}-{stage}"
         results[ranks, stage] = train(text, images, folder, ranks, f"train.precision={precision}",
                                       f"distributed.gradient_precision={gradients}",
