@@ -1,9 +1,9 @@
 """Langevin against a diffusers training script on Fashion-MNIST: time, FID and bits per value.
 
-    .deps/venv/bin/python tests/bench/compare_training.py --work FOLDER [--images 120000] [--seeds 0,1]
+    .deps/venv/bin/python tests/bench/compare_training.py --work FOLDER [--images 60000] [--seeds 0,1]
 
-Each round trains two runs at the same time, one thread each: the peer (peer_fashion_mnist.py) and a run of
-Langevin of the same UNet, images, number of images and seed. Langevin runs
+Trains two at the same time, one thread each: the peer (peer_fashion_mnist.py) and runs of Langevin of the
+same UNet, images, number of images and seeds:
 
     ddpm   preset fashion_mnist_quickstart: what the peer does
     edm    preset fashion_mnist_edm: the best configuration found
@@ -22,13 +22,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+from PIL import Image
+
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 SOURCE = "/usr/share/datasets/fashion-mnist"
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--work", required=True, type=pathlib.Path)
-parser.add_argument("--images", type=int, default=120000)
+parser.add_argument("--images", type=int, default=60000)
 parser.add_argument("--seeds", default="0,1")
 parser.add_argument("--kinds", default="ddpm,edm", help="of Langevin's runs")
 parser.add_argument("--count", type=int, default=2000, help="samples of each model")
@@ -67,25 +70,29 @@ def together(commands):
     return ended
 
 
-def train(kind, seed):
-    """The peer and one of Langevin's at the same time, and the export of the latter."""
-    record = args.work / f"{kind}-{seed}.json"
+def train(pair):
+    """Two runs at the same time, and the exports of Langevin's; the seconds that each took."""
+    record = args.work / f"{'-'.join(pair)}.json"
     if record.exists():
         return json.loads(record.read_text())
-    say(f"training: peer and {kind}, seed {seed}")
-    # The peer runs beside each of ours, for the times; its model is the same each time.
-    peer, run = args.work / f"peer-{seed}", args.work / f"{kind}-{seed}-run"
-    ended = together({
-        f"peer-{seed}": [sys.executable, HERE / "peer_fashion_mnist.py", "--output", peer, "--images",
-                         args.images, "--seed", seed, "--threads", 1],
-        f"{kind}-{seed}": [args.langevin, "train", "--config", PRESETS[kind], "--data", args.work / "data",
-                           "--output", run, "--set", f"train.total_images={args.images}", "--set",
-                           "train.microbatch=32", "--set", f"seed={seed}"]})
-    subprocess.run([args.langevin, "export", "--run", run, "--output", args.work / f"{kind}-{seed}"], check=True,
-                   stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-    times = {"peer_s": ended[f"peer-{seed}"][0], "ours_s": ended[f"{kind}-{seed}"][0]}
-    record.write_text(json.dumps(times))
-    return times
+    say("training: " + ", ".join(pair))
+    commands = {}
+    for name in pair:
+        kind, seed = name.split("-")
+        if kind == "peer":
+            commands[name] = [sys.executable, HERE / "peer_fashion_mnist.py", "--output", args.work / name,
+                              "--images", args.images, "--seed", seed, "--threads", 1]
+        else:
+            commands[name] = [args.langevin, "train", "--config", PRESETS[kind], "--data", args.work / "data",
+                              "--output", args.work / f"{name}-run", "--set",
+                              f"train.total_images={args.images}", "--set", f"seed={seed}"]
+    seconds = {name: ended for name, (ended, _) in together(commands).items()}
+    for name in pair:
+        if not name.startswith("peer"):
+            subprocess.run([args.langevin, "export", "--run", args.work / f"{name}-run", "--output",
+                            args.work / name], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    record.write_text(json.dumps(seconds))
+    return seconds
 
 
 def evaluate(names):
@@ -112,6 +119,18 @@ def evaluate(names):
             if (args.work / name / "metrics.json").exists()}
 
 
+def picture(names):
+    """comparison.png: a row of samples of each model, from the same noise."""
+    rows = []
+    for name in names:
+        folder = args.work / f"{name}-samples"
+        subprocess.run([args.langevin, "sample", "--model", args.work / name, "--output", folder, "--count", "20",
+                        *SAMPLERS[name.split("-")[0]]], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+        tiles = [np.pad(np.asarray(Image.open(path)), 1) for path in sorted(folder.glob("0*.png"))]
+        rows += [np.concatenate(tiles[:10], 1), np.concatenate(tiles[10:], 1), np.zeros((4, 300), np.uint8)]
+    Image.fromarray(np.concatenate(rows[:-1])).resize((600, 376), Image.NEAREST).save(args.work / "comparison.png")
+
+
 def paired(ours, peer):
     """The mean of ours - peer over the same images, and its 95 % interval."""
     differences = [a - b for a, b in zip(ours["likelihood"]["by_image"], peer["likelihood"]["by_image"])]
@@ -131,9 +150,18 @@ if not (args.work / "features.pt").exists():
 if not (args.work / "data/manifest.json").exists():
     subprocess.run([args.langevin, "prepare", "--input", SOURCE, "--output", args.work / "data"], check=True,
                    stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-times = {f"{kind}-{seed}": train(kind, seed) for seed in seeds for kind in kinds}
+# Each run of Langevin beside one of the peer, so far as there are some.
 names = [f"{kind}-{seed}" for seed in seeds for kind in ("peer", *kinds)]
+peers = [name for name in names if name.startswith("peer")]
+ours = [name for name in names if not name.startswith("peer")]
+queue = [name for pair in zip(peers, ours) for name in pair] + ours[len(peers):] + peers[len(ours):]
+pairs = [train(queue[i:i + 2]) for i in range(0, len(queue), 2)]
+times = {name: seconds for pair in pairs for name, seconds in pair.items()}
+# Against the peer that ran at the same time.
+ratios = {name: seconds / pair[peer] for pair in pairs for name, seconds in pair.items() for peer in pair
+          if peer.startswith("peer") and peer != name}
 metrics = evaluate(names)
+picture([f"{kind}-{seeds[0]}" for kind in ("peer", *kinds)])
 
 result = {"images": args.images, "samples": args.count, "likelihood_images": args.likelihood_images,
           "runs": []}
@@ -148,12 +176,9 @@ for name in names:
             row[method] = metrics[f"{name}-{method}"]["metrics"]["bits_per_dim"]
             if kind != "peer":
                 row[f"{method}_less_peer"] = paired(metrics[f"{name}-{method}"], metrics[f"peer-{seed}-{method}"])
-    if kind == "peer":
-        row["train_s"] = statistics.median(times[f"{k}-{seed}"]["peer_s"] for k in kinds)
-        ratio = "1"
-    else:
-        row["train_s"] = times[name]["ours_s"]
-        ratio = f"{times[name]['ours_s'] / times[name]['peer_s']:.2f}"
+    row["train_s"] = times[name]
+    row["of_peer_beside_it"] = round(ratios[name], 3) if name in ratios else None
+    ratio = f"{ratios[name]:.2f}" if name in ratios and kind != "peer" else "-"
     result["runs"].append(row)
     kid = {key: 1000 * value for key, value in row["kid"].items() if key in ("value", "low", "high")}
     print(f"{name:8} {row['train_s']:7.0f} s {ratio:>8}  {show(row['fid']):24} {show(kid):24} "
