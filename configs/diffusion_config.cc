@@ -34,6 +34,20 @@ const char* NameOf(Prediction prediction) {
   return "";
 }
 
+const char* NameOf(TimeDistribution distribution) {
+  switch (distribution) {
+    case TimeDistribution::kUniform:
+      return "UNIFORM";
+    case TimeDistribution::kLogNormal:
+      return "LOG_NORMAL";
+    case TimeDistribution::kLogitNormal:
+      return "LOGIT_NORMAL";
+    case TimeDistribution::kImportance:
+      return "IMPORTANCE";
+  }
+  return "";
+}
+
 Problem Refuse(std::string field, const std::string& value, const std::string& why) {
   return ConfigProblem{std::move(field), absl::StrCat("value ", value, ": ", why)};
 }
@@ -153,14 +167,24 @@ Problem FindProblemInLoss(const LossConfig& config, const ProcessConfig& process
                                 "a finite number above 0")) {
     return problem;
   }
-  if (config.weighting == Weighting::kLikelihood && !std::holds_alternative<SdeConfig>(process)) {
-    return Refuse(path + "weighting", "LIKELIHOOD",
-                  "needs diffusion { sde { } }; for DDPM, variance LEARNED_RANGE learns the bound");
+  const auto* ddpm = std::get_if<DdpmConfig>(&process);
+  if (config.weighting == Weighting::kLikelihood) {
+    if (ddpm == nullptr && !std::holds_alternative<SdeConfig>(process)) {
+      return Refuse(path + "weighting", "LIKELIHOOD",
+                    "needs diffusion { ddpm { } } or { sde { } }");
+    }
+    if (ddpm != nullptr && ddpm->num_train_timesteps < 2) {
+      return Refuse(path + "weighting", "LIKELIHOOD",
+                    "needs diffusion.ddpm.num_train_timesteps above 1: the variance of a single "
+                    "step is 0");
+    }
   }
-  if (LearnsVariance(process) && config.weighting != Weighting::kSimple) {
-    return Refuse("diffusion.ddpm.variance", "LEARNED_RANGE",
-                  "needs diffusion.loss.weighting SIMPLE: the hybrid loss has a weighting of its "
-                  "own");
+  if (LearnsVariance(process) && config.weighting != Weighting::kSimple &&
+      config.weighting != Weighting::kLikelihood) {
+    return Refuse(
+        "diffusion.ddpm.variance", "LEARNED_RANGE",
+        "needs diffusion.loss.weighting SIMPLE (the hybrid loss) or LIKELIHOOD (the bound "
+        "alone): they have weightings of their own");
   }
   return std::nullopt;
 }
@@ -169,9 +193,11 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
                            TimeDistribution distribution, Weighting weighting) {
   const std::string path = "diffusion.times.";
   if (config.mean.has_value() || config.deviation.has_value()) {
-    if (distribution == TimeDistribution::kUniform) {
-      return ConfigProblem{path + (config.mean.has_value() ? "mean" : "deviation"),
-                           "must not be set: the distribution UNIFORM has none"};
+    if (distribution == TimeDistribution::kUniform ||
+        distribution == TimeDistribution::kImportance) {
+      return ConfigProblem{
+          path + (config.mean.has_value() ? "mean" : "deviation"),
+          absl::StrCat("must not be set: the distribution ", NameOf(distribution), " has none")};
     }
     if (Problem problem = Require(std::abs(config.mean.value_or(0)) <= 100, path + "mean",
                                   config.mean.value_or(0), "from -100 to 100")) {
@@ -183,10 +209,18 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
       return problem;
     }
   }
-  if (std::holds_alternative<DdpmConfig>(process) && distribution != TimeDistribution::kUniform) {
-    return ConfigProblem{
-        path + "distribution",
-        "must be UNIFORM for ddpm, whose times are steps; weight the loss instead"};
+  const bool is_of_steps =
+      distribution == TimeDistribution::kUniform || distribution == TimeDistribution::kImportance;
+  if (std::holds_alternative<DdpmConfig>(process) && !is_of_steps) {
+    return Refuse(path + "distribution", NameOf(distribution),
+                  "must be UNIFORM or IMPORTANCE for ddpm, whose times are steps; weight the loss "
+                  "instead");
+  }
+  if (distribution == TimeDistribution::kImportance &&
+      !std::holds_alternative<DdpmConfig>(process)) {
+    return Refuse(path + "distribution", "IMPORTANCE",
+                  "needs diffusion { ddpm { } }: it remembers the losses of each step, and only "
+                  "ddpm's times are steps");
   }
   if (distribution == TimeDistribution::kLogitNormal &&
       !std::holds_alternative<FlowConfig>(process)) {
@@ -196,7 +230,7 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
     return Refuse(path + "distribution", "UNIFORM",
                   "must be LOG_NORMAL for edm: nearly all of [0, sigma_max] is noise");
   }
-  if (weighting == Weighting::kLikelihood && distribution != TimeDistribution::kUniform) {
+  if (weighting == Weighting::kLikelihood && !is_of_steps) {
     return Refuse("diffusion.loss.weighting", "LIKELIHOOD",
                   "needs diffusion.times.distribution UNIFORM: it is an integral over t");
   }

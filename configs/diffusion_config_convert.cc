@@ -25,6 +25,7 @@ static_assert(static_cast<int>(Weighting::kEdm) == proto::LossConfig::EDM);
 static_assert(static_cast<int>(Weighting::kLikelihood) == proto::LossConfig::LIKELIHOOD);
 static_assert(static_cast<int>(TimeDistribution::kLogNormal) == proto::TimesConfig::LOG_NORMAL);
 static_assert(static_cast<int>(TimeDistribution::kLogitNormal) == proto::TimesConfig::LOGIT_NORMAL);
+static_assert(static_cast<int>(TimeDistribution::kImportance) == proto::TimesConfig::IMPORTANCE);
 
 DdpmConfig FromProto(const proto::DdpmConfig& from) {
   return {.num_train_timesteps = from.num_train_timesteps(),

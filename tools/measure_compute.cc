@@ -63,10 +63,12 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
     const diffusion::TrainingExample example =
         objective->MakeExample(clean, config.seed, 0).To(device);
     parameters.ZeroGradients();
-    const at::Tensor loss = objective->Loss(
-        network->Forward(example.input, example.timesteps, labels,
-                         {.training = true, .seed = config.seed, .first_position = 0}),
-        example);
+    const at::Tensor loss =
+        objective
+            ->Loss(network->Forward(example.input, example.timesteps, labels,
+                                    {.training = true, .seed = config.seed, .first_position = 0}),
+                   example)
+            .mean;
     loss.backward();
     parameters.CollectGradients(0, parameters.trainable_size());
     loss.item<double>();  // Waits for a device.

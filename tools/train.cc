@@ -110,10 +110,10 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
-    start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
-    return start;
   }
   start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
+  start.state.loss_history = diffusion::LossHistoryFor(plan.config.diffusion);
+  if (!found.has_value()) return start;
   start.origin = found->folder;
   LANGEVIN_RETURN_IF_ERROR(
       train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));

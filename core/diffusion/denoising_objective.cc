@@ -19,6 +19,7 @@ TrainingExample TrainingExample::To(const at::Device& device) const {
           .timesteps = move(timesteps),
           .target = move(target),
           .weights = move(weights),
+          .importance = move(importance),
           .clean = move(clean),
           .steps = move(steps)};
 }
@@ -28,8 +29,10 @@ DenoisingObjective::DenoisingObjective(const configs::DiffusionConfig& config, i
       formulation_(FormulationFrom(config)),
       times_(config, formulation_.process, global_batch),
       has_steps_(std::holds_alternative<configs::DdpmConfig>(*config.process)),
-      has_weights_(config.loss.weighting != configs::Weighting::kSimple ||
-                   formulation_.target == Target::kScore) {}
+      has_weights_(!HasBound(config) && (config.loss.weighting != configs::Weighting::kSimple ||
+                                         formulation_.target == Target::kScore)),
+      has_importance_(configs::TimeDistributionOf(config) ==
+                      configs::TimeDistribution::kImportance) {}
 
 TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_t seed,
                                                 int64_t first_position) const {
@@ -39,11 +42,12 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
                           .timesteps = at::empty({count}, has_steps_ ? at::kLong : at::kFloat),
                           .target = at::empty_like(clean)};
   if (has_weights_) example.weights = at::empty({count, 1, 1, 1});
+  if (has_importance_) example.importance = at::empty({count});
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> epsilon(values);
     for (int64_t image = begin; image < end; ++image) {
       const uint64_t position = first_position + image;
-      const NoiseLevel level = formulation_.process->At(TimeOf(seed, position));
+      const NoiseLevel level = formulation_.process->At(times_.Draw(seed, position));
       const double data_sigma = formulation_.data_sigma;
       const double in = PreconditioningAt(level, formulation_.target, data_sigma).in;
       const TargetMix mix = TargetAt(level, formulation_.target, data_sigma);
@@ -70,20 +74,33 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
         example.weights.data_ptr<float>()[image] =
             static_cast<float>(LossWeight(loss_, formulation_, level));
       }
+      if (has_importance_) {
+        example.importance.data_ptr<float>()[image] =
+            static_cast<float>(times_.ImportanceOf(level.t));
+      }
     }
   });
   return example;
 }
 
-at::Tensor DenoisingObjective::Loss(const at::Tensor& prediction,
-                                    const TrainingExample& example) const {
-  if (!example.weights.defined()) return at::mse_loss(prediction, example.target);
-  return (example.weights * at::square(prediction - example.target)).mean();
+ExampleLoss DenoisingObjective::Loss(const at::Tensor& prediction,
+                                     const TrainingExample& example) const {
+  if (!example.weights.defined() && !example.importance.defined()) {
+    return {.mean = at::mse_loss(prediction, example.target), .of_images = {}};
+  }
+  const at::Tensor errors = at::square(prediction - example.target);
+  return MeanOf(example.weights.defined() ? example.weights * errors : errors, example);
+}
+
+ExampleLoss DenoisingObjective::MeanOf(const at::Tensor& values, const TrainingExample& example) {
+  if (!example.importance.defined()) return {.mean = values.mean(), .of_images = {}};
+  const at::Tensor of_images = values.mean({1, 2, 3});
+  return {.mean = (example.importance * of_images).mean(), .of_images = of_images.detach()};
 }
 
 std::unique_ptr<Objective> MakeObjective(const configs::DiffusionConfig& config,
                                          int64_t global_batch) {
-  if (configs::LearnsVariance(*config.process)) return MakeHybridObjective(config, global_batch);
+  if (HasBound(config)) return MakeBoundObjective(config, global_batch);
   return std::make_unique<DenoisingObjective>(config, global_batch);
 }
 

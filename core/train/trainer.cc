@@ -57,6 +57,7 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
   loader_ = data::Loader::Create(
       environment_.dataset, options,
       [plan, begin = state_.images_seen](int64_t k) { return plan.FirstPosition(begin, k); });
+  if (state_.loss_history.has_value()) objective_->DrawTimesBy(*state_.loss_history);
 }
 
 absl::StatusOr<Outcome> Trainer::Run() {
@@ -68,6 +69,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
     environment_.control.SetPhase("all_reduce", state_.images_seen);
     LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor gradient_sum, exchange_.Finish());
     LANGEVIN_ASSIGN_OR_RETURN(const double loss, MeanLoss());
+    LANGEVIN_RETURN_IF_ERROR(RememberLosses());
 
     LANGEVIN_RETURN_IF_ERROR(UpdateWeights(gradient_sum, loss));
     state_.images_seen += plan_.global_batch;
@@ -89,6 +91,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
 absl::Status Trainer::AccumulateGradients() {
   model::ParameterStore& parameters = state_.network->parameters();
   local_losses_.clear();
+  local_image_losses_.clear();
   for (int64_t i = 0; i < plan_.local_microbatches; ++i) {
     environment_.control.SetPhase("load", state_.images_seen);
     LANGEVIN_ASSIGN_OR_RETURN(data::Microbatch batch, loader_->Next());
@@ -113,11 +116,12 @@ absl::Status Trainer::AccumulateGradients() {
 
     const at::Tensor prediction =
         state_.network->Forward(example.input, example.timesteps, labels, context);
-    const at::Tensor loss = objective_->Loss(prediction, example);
+    const diffusion::ExampleLoss loss = objective_->Loss(prediction, example);
     LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
-    loss.backward();
+    loss.mean.backward();
     LANGEVIN_RETURN_IF_ERROR(exchange_.AfterBackward());
-    local_losses_.push_back(loss.item<double>());
+    local_losses_.push_back(loss.mean.item<double>());
+    if (loss.of_images.defined()) local_image_losses_.push_back(loss.of_images);
   }
   return absl::OkStatus();
 }
@@ -129,6 +133,21 @@ absl::StatusOr<double> Trainer::MeanLoss() {
   LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor sum, distributed::TreeSum(environment_.communicator,
                                                                        plan_.microbatches, local));
   return sum.item<double>() / static_cast<double>(plan_.microbatches);
+}
+
+absl::Status Trainer::RememberLosses() {
+  if (!state_.loss_history.has_value()) return absl::OkStatus();
+  // Ranks have contiguous runs of the batch, so that theirs side by side are in its order.
+  const at::Tensor local = at::cat(local_image_losses_);
+  at::Tensor gathered = at::empty({plan_.global_batch}, local.options());
+  LANGEVIN_RETURN_IF_ERROR(environment_.communicator.AllGather(gathered, local)->Wait());
+  const at::Tensor losses = gathered.cpu();
+  for (int64_t i = 0; i < plan_.global_batch; ++i) {
+    const double step = objective_->TimeAt(config_.seed, state_.images_seen + i);
+    state_.loss_history->Add(static_cast<int64_t>(step), losses.data_ptr<float>()[i]);
+  }
+  objective_->DrawTimesBy(*state_.loss_history);
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss) {
