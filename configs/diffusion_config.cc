@@ -186,11 +186,21 @@ Problem FindProblemInLoss(const LossConfig& config, const ProcessConfig& process
         "needs diffusion.loss.weighting SIMPLE (the hybrid loss) or LIKELIHOOD (the bound "
         "alone): they have weightings of their own");
   }
+  if (config.uncertainty && config.weighting == Weighting::kLikelihood) {
+    return Refuse(path + "uncertainty", "true",
+                  "cannot be with weighting LIKELIHOOD: divided by what is learned, the loss is no "
+                  "bound any more; use another weighting");
+  }
+  if (config.uncertainty && LearnsVariance(process)) {
+    return Refuse(path + "uncertainty", "true",
+                  "cannot be with diffusion.ddpm.variance LEARNED_RANGE, whose hybrid loss has a "
+                  "weighting of its own; use FIXED_SMALL or FIXED_LARGE");
+  }
   return std::nullopt;
 }
 
 Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& process,
-                           TimeDistribution distribution, Weighting weighting) {
+                           TimeDistribution distribution, const LossConfig& loss) {
   const std::string path = "diffusion.times.";
   if (config.mean.has_value() || config.deviation.has_value()) {
     if (distribution == TimeDistribution::kUniform ||
@@ -230,7 +240,12 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
     return Refuse(path + "distribution", "UNIFORM",
                   "must be LOG_NORMAL for edm: nearly all of [0, sigma_max] is noise");
   }
-  if (weighting == Weighting::kLikelihood && !is_of_steps) {
+  if (distribution == TimeDistribution::kImportance && loss.uncertainty) {
+    return Refuse(path + "distribution", "IMPORTANCE",
+                  "cannot be with diffusion.loss.uncertainty, which makes the losses of all steps "
+                  "alike; use UNIFORM");
+  }
+  if (loss.weighting == Weighting::kLikelihood && !is_of_steps) {
     return Refuse("diffusion.loss.weighting", "LIKELIHOOD",
                   "needs diffusion.times.distribution UNIFORM: it is an integral over t");
   }
@@ -274,8 +289,7 @@ std::optional<ConfigProblem> FindProblem(const DiffusionConfig& config) {
   // Of a process that comes with a folder, loss and times are judged when it is known.
   if (!config.process.has_value()) return std::nullopt;
   if (Problem problem = FindProblemInLoss(config.loss, process)) return problem;
-  return FindProblemInTimes(config.times, process, TimeDistributionOf(config),
-                            config.loss.weighting);
+  return FindProblemInTimes(config.times, process, TimeDistributionOf(config), config.loss);
 }
 
 }  // namespace langevin::configs

@@ -66,6 +66,7 @@ struct LossConfig {
   Weighting weighting = Weighting::kSimple;
   std::optional<double> gamma;  // Not set: the weighting's own.
   double k = 1;
+  bool uncertainty = false;
 
   friend bool operator==(const LossConfig&, const LossConfig&) = default;
 };

@@ -45,7 +45,7 @@ double MedianSeconds(const Function& function) {
 MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Device& device) {
   const configs::ModelConfig& architecture = *config.model;
   std::unique_ptr<model::Network> network =
-      model::MakeNetwork(architecture, config.train.precision, device);
+      model::MakeNetwork(config, config.train.precision, device);
   model::ParameterStore& parameters = network->parameters();
   parameters.Initialize(config.seed);
   parameters.ZeroGradients();
@@ -60,8 +60,10 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
   MeasuredCompute measured;
   const int64_t resident_before = ResidentBytes();
   measured.times.microbatch_s = MedianSeconds([&] {
-    const diffusion::TrainingExample example =
-        objective->MakeExample(clean, config.seed, 0).To(device);
+    diffusion::TrainingExample example = objective->MakeExample(clean, config.seed, 0).To(device);
+    if (example.noise_levels.defined()) {
+      example.uncertainty = network->UncertaintyAt(example.noise_levels);
+    }
     parameters.ZeroGradients();
     const at::Tensor loss =
         objective

@@ -1,5 +1,7 @@
 #include "core/diffusion/denoising_objective.h"
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <variant>
 #include <vector>
@@ -11,6 +13,17 @@
 
 namespace langevin::diffusion {
 
+namespace {
+
+// What u is told: EDM's c_noise, ln(sigma) / 4, of the noise beside a signal of size 1; finite
+// where there is no signal or no noise.
+double UncertaintyInput(const NoiseLevel& level) {
+  constexpr double kMostLog = 20;
+  return std::clamp(std::log(level.sigma / level.alpha), -kMostLog, kMostLog) / 4;
+}
+
+}  // namespace
+
 TrainingExample TrainingExample::To(const at::Device& device) const {
   const auto move = [&](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(device) : tensor;
@@ -20,6 +33,8 @@ TrainingExample TrainingExample::To(const at::Device& device) const {
           .target = move(target),
           .weights = move(weights),
           .importance = move(importance),
+          .noise_levels = move(noise_levels),
+          .uncertainty = move(uncertainty),
           .clean = move(clean),
           .steps = move(steps)};
 }
@@ -32,7 +47,8 @@ DenoisingObjective::DenoisingObjective(const configs::DiffusionConfig& config, i
       has_weights_(!HasBound(config) && (config.loss.weighting != configs::Weighting::kSimple ||
                                          formulation_.target == Target::kScore)),
       has_importance_(configs::TimeDistributionOf(config) ==
-                      configs::TimeDistribution::kImportance) {}
+                      configs::TimeDistribution::kImportance),
+      has_uncertainty_(config.loss.uncertainty) {}
 
 TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_t seed,
                                                 int64_t first_position) const {
@@ -43,6 +59,7 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
                           .target = at::empty_like(clean)};
   if (has_weights_) example.weights = at::empty({count, 1, 1, 1});
   if (has_importance_) example.importance = at::empty({count});
+  if (has_uncertainty_) example.noise_levels = at::empty({count});
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> epsilon(values);
     for (int64_t image = begin; image < end; ++image) {
@@ -78,6 +95,9 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
         example.importance.data_ptr<float>()[image] =
             static_cast<float>(times_.ImportanceOf(level.t));
       }
+      if (has_uncertainty_) {
+        example.noise_levels.data_ptr<float>()[image] = static_cast<float>(UncertaintyInput(level));
+      }
     }
   });
   return example;
@@ -85,11 +105,17 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
 
 ExampleLoss DenoisingObjective::Loss(const at::Tensor& prediction,
                                      const TrainingExample& example) const {
-  if (!example.weights.defined() && !example.importance.defined()) {
+  if (!example.weights.defined() && !example.importance.defined() &&
+      !example.uncertainty.defined()) {
     return {.mean = at::mse_loss(prediction, example.target), .of_images = {}};
   }
-  const at::Tensor errors = at::square(prediction - example.target);
-  return MeanOf(example.weights.defined() ? example.weights * errors : errors, example);
+  at::Tensor losses = at::square(prediction - example.target);
+  if (example.weights.defined()) losses = example.weights * losses;
+  // Karras et al. 2024, equation 15: least where u is the logarithm of the mean loss.
+  if (example.uncertainty.defined()) {
+    losses = losses * at::exp(-example.uncertainty) + example.uncertainty;
+  }
+  return MeanOf(losses, example);
 }
 
 ExampleLoss DenoisingObjective::MeanOf(const at::Tensor& values, const TrainingExample& example) {

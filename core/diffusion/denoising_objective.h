@@ -34,9 +34,10 @@ class DenoisingObjective : public Objective {
   const configs::LossConfig loss_;
   const Formulation formulation_;
   TimeDistribution times_;
-  const bool has_steps_;       // Times are steps of a discrete process.
-  const bool has_weights_;     // Some weight is not 1.
-  const bool has_importance_;  // Steps are drawn by their losses.
+  const bool has_steps_;        // Times are steps of a discrete process.
+  const bool has_weights_;      // Some weight is not 1.
+  const bool has_importance_;   // Steps are drawn by their losses.
+  const bool has_uncertainty_;  // The loss's uncertainty is learned.
 };
 
 // Whether the loss of a discrete process is its variational bound or has a part of it.

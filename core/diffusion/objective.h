@@ -19,6 +19,10 @@ struct TrainingExample {
   at::Tensor weights;    // (N, 1, 1, 1), fp32, of the squared errors; undefined: all 1.
   // (N), fp32: of each image's loss, where steps are drawn by their losses; else undefined.
   at::Tensor importance;
+  // Where the loss's uncertainty is learned: (N), fp32, ln(sigma / alpha) / 4 of each image, for
+  // which whoever has the network sets u (model::Network::UncertaintyAt), (N, 1, 1, 1).
+  at::Tensor noise_levels;
+  at::Tensor uncertainty;
   // Where the loss is the variational bound or has a part of it: the clean images, and for each
   // image the numbers of its step.
   at::Tensor clean;  // (N, C, H, W), fp32.

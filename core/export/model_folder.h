@@ -58,9 +58,9 @@ struct MatchedPart {
 };
 
 // Fills the weights of a network that was made for folder.model; float16 and bfloat16 are
-// converted, and the attention names of old diffusers versions understood. The map of augmentation
-// labels is zero where the folder has none. DataLoss, listing what does not fit: damaged file,
-// missing or extra tensors, other shapes. Returns the number of tensors that matched.
+// converted, and the attention names of old diffusers versions understood. What matters in training
+// alone stays as it is where the folder has none. DataLoss, listing what does not fit: damaged
+// file, missing or extra tensors, other shapes. Returns the number of tensors that matched.
 absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
                                                      const ModelFolder& folder,
                                                      model::Network& network);

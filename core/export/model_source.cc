@@ -28,7 +28,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
     return absl::DataLossError(
         absl::StrCat(found.folder, ": its config names no model; it was not written by Langevin"));
   }
-  Model model{.network = model::MakeNetwork(*config.model, configs::Precision::kFp32, device),
+  Model model{.network = model::MakeNetwork(config, configs::Precision::kFp32, device),
               .config = *config.model,
               .scheduler = diffusion::SchedulerConfigFrom(config.diffusion),
               .facts = {},

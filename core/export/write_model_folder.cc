@@ -11,7 +11,6 @@
 #include "core/export/model_folder.h"
 #include "core/model/make_network.h"
 #include "core/model/state_dict.h"
-#include "core/model/unet2d.h"
 #include "nlohmann/json.hpp"
 
 namespace langevin::exporting {
@@ -111,14 +110,12 @@ Json ModelIndex(const ExportRequest& request) {
   return index;
 }
 
-// Without the map of augmentation labels: it adds nothing where there are none, and diffusers has
-// no place for it.
+// Without what matters in training alone, which diffusers has no place for.
 std::vector<NamedTensor> ExportedWeights(const model::ParameterStore& store,
                                          const at::Tensor& weights) {
   std::vector<NamedTensor> tensors = model::StateDict(store, weights, "");
-  std::erase_if(tensors, [](const NamedTensor& tensor) {
-    return tensor.name == model::kAugmentEmbeddingName;
-  });
+  std::erase_if(tensors,
+                [](const NamedTensor& tensor) { return model::IsForTrainingAlone(tensor.name); });
   return tensors;
 }
 

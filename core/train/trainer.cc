@@ -100,7 +100,7 @@ absl::Status Trainer::AccumulateGradients() {
     const at::Tensor clean = at::from_blob(
         batch.images.data(), {batch.count, shape.channels, shape.height, shape.width}, at::kFloat);
     const at::Device device = parameters.device();
-    const diffusion::TrainingExample example =
+    diffusion::TrainingExample example =
         objective_->MakeExample(clean, config_.seed, batch.first_position).To(device);
     at::Tensor labels;
     if (config_.model->is_conditional()) {
@@ -116,6 +116,9 @@ absl::Status Trainer::AccumulateGradients() {
 
     const at::Tensor prediction =
         state_.network->Forward(example.input, example.timesteps, labels, context);
+    if (example.noise_levels.defined()) {
+      example.uncertainty = state_.network->UncertaintyAt(example.noise_levels);
+    }
     const diffusion::ExampleLoss loss = objective_->Loss(prediction, example);
     LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
     loss.mean.backward();

@@ -74,7 +74,7 @@ TEST(RunConfigValidationTest, EveryFamilyIsPossibleWithItsDefaults) {
                                       Weighting::kSoftMinSnr, Weighting::kP2, Weighting::kEdm}) {
       EXPECT_EQ(ProblemOf([&](RunConfig& c) {
                   c.diffusion.process = process;
-                  c.diffusion.loss.weighting = weighting;
+                  c.diffusion.loss = {.weighting = weighting, .uncertainty = true};
                   c.diffusion.times.stratified = true;
                 }),
                 "none");
@@ -136,6 +136,24 @@ TEST(RunConfigValidationTest, CombinationsWithoutSenseAreRefused) {
          d.times = {.distribution = TimeDistribution::kImportance, .deviation = 1};
        },
        "diffusion.times.deviation: must not be set: the distribution IMPORTANCE has none"},
+      {[](DiffusionConfig& d) {
+         d.loss = {.weighting = Weighting::kLikelihood, .uncertainty = true};
+       },
+       "diffusion.loss.uncertainty: value true: cannot be with weighting LIKELIHOOD: divided by "
+       "what is learned, the loss is no bound any more; use another weighting"},
+      {[](DiffusionConfig& d) {
+         d.process = DdpmConfig{.variance = Variance::kLearnedRange};
+         d.loss.uncertainty = true;
+       },
+       "diffusion.loss.uncertainty: value true: cannot be with diffusion.ddpm.variance "
+       "LEARNED_RANGE, whose hybrid loss has a weighting of its own; use FIXED_SMALL or "
+       "FIXED_LARGE"},
+      {[](DiffusionConfig& d) {
+         d.loss.uncertainty = true;
+         d.times.distribution = TimeDistribution::kImportance;
+       },
+       "diffusion.times.distribution: value IMPORTANCE: cannot be with diffusion.loss.uncertainty, "
+       "which makes the losses of all steps alike; use UNIFORM"},
       {[](DiffusionConfig& d) { d.loss.gamma = 3; },
        "diffusion.loss.gamma: value 3: must not be set: only the weightings MIN_SNR, SOFT_MIN_SNR "
        "and P2 have it"},

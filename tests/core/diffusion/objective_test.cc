@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "ATen/ATen.h"
@@ -346,6 +347,55 @@ TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
   EXPECT_NEAR(
       score->Loss(weighted.target + at::rsqrt(weighted.weights), weighted).mean.item<double>(), 1,
       1e-5);
+}
+
+// What u is told is EDM's own input for EDM, the same for other processes with the same noise
+// beside the signal, and finite where there is no signal.
+TEST(UncertaintyTest, IsToldTheSignalToNoiseRatio) {
+  const at::Tensor clean = at::rand({64, 1, 1, 1});
+  for (DiffusionConfig config : AllConfigs()) {
+    EXPECT_FALSE(MakeObjective(config, kBatch)->MakeExample(clean, 3, 0).noise_levels.defined());
+    config.loss.uncertainty = true;
+    const auto objective = MakeObjective(config, kBatch);
+    const TrainingExample example = objective->MakeExample(clean, 3, 0);
+    const Formulation formulation = FormulationFrom(config);
+    for (int64_t i = 0; i < clean.size(0); ++i) {
+      const double told = example.noise_levels[i].item<double>();
+      EXPECT_NEAR(told, -formulation.process->HalfLogSnr(objective->TimeAt(3, i)) / 4, 1e-5);
+    }
+    if (std::holds_alternative<EdmConfig>(*config.process)) {
+      EXPECT_TRUE(at::allclose(example.noise_levels, example.timesteps));
+    }
+  }
+  const DiffusionConfig zero_snr{.process = DdpmConfig{.num_train_timesteps = 2,
+                                                       .prediction = Prediction::kSample,
+                                                       .rescale_betas_zero_snr = true},
+                                 .loss = {.uncertainty = true}};
+  const at::Tensor levels = MakeObjective(zero_snr, kBatch)->MakeExample(clean, 3, 0).noise_levels;
+  EXPECT_EQ(levels.max().item<float>(), 5);
+}
+
+// Karras et al. 2024, equation 15, on top of any weighting: least, and without a gradient, where u
+// is the logarithm of the weighted loss of each image, and there 1 + log E.
+TEST(UncertaintyTest, IsLeastAtTheLogarithmOfTheLoss) {
+  const DiffusionConfig config{.process = SdeConfig{.prediction = Prediction::kScore},
+                               .loss = {.uncertainty = true}};
+  const auto objective = MakeObjective(config, kBatch);
+  const at::Tensor clean = at::rand({4, 1, 2, 2});
+  TrainingExample example = objective->MakeExample(clean, 0, 0);
+  const at::Tensor prediction = example.target + at::rand_like(clean) / at::sqrt(example.weights);
+  const at::Tensor expected =
+      at::log((example.weights * at::square(prediction - example.target)).mean({1, 2, 3}, true));
+  example.uncertainty = expected.clone().set_requires_grad(true);
+  const at::Tensor least = objective->Loss(prediction, example).mean;
+  EXPECT_NEAR(least.item<double>(), 1 + expected.mean().item<double>(), 1e-5);
+  least.backward();
+  EXPECT_LT(example.uncertainty.grad().abs().max().item<double>(), 1e-6);
+  for (const double offset : {-0.5, 0.5}) {
+    example.uncertainty = expected + offset;
+    EXPECT_NEAR(objective->Loss(prediction, example).mean.item<double>(),
+                least.item<double>() + std::exp(-offset) + offset - 1, 1e-5);
+  }
 }
 
 // Golden values of shared/numerics.md, 1: DDPM's linear schedule.
