@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/diffusion/objective.h"
+#include "core/diffusion/self_conditioning.h"
 #include "core/model/make_network.h"
 #include "core/optim/adamw.h"
 #include "core/train/train_state.h"
@@ -53,7 +54,8 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
       diffusion::MakeObjective(config.diffusion, config.train.global_batch);
   const int64_t count = config.train.microbatch;
   const configs::SampleSize size = architecture.some_sample_size();
-  const at::Tensor clean = at::zeros({count, architecture.in_channels(), size.height, size.width});
+  const at::Tensor clean =
+      at::zeros({count, architecture.image_channels(), size.height, size.width});
   const at::Tensor labels =
       architecture.is_conditional() ? at::zeros({count}, at::kLong).to(device) : at::Tensor();
 
@@ -65,12 +67,14 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
       example.uncertainty = network->UncertaintyAt(example.noise_levels);
     }
     parameters.ZeroGradients();
-    const at::Tensor loss =
-        objective
-            ->Loss(network->Forward(example.input, example.timesteps, labels,
-                                    {.training = true, .seed = config.seed, .first_position = 0}),
-                   example)
-            .mean;
+    const auto predict = [&](const at::Tensor& input) {
+      return network->Forward(input, example.timesteps, labels,
+                              {.training = true, .seed = config.seed, .first_position = 0});
+    };
+    const at::Tensor input = architecture.self_conditioning
+                                 ? diffusion::SelfConditionedInput(example, predict, config.seed, 0)
+                                 : example.input;
+    const at::Tensor loss = objective->Loss(predict(input), example).mean;
     loss.backward();
     parameters.CollectGradients(0, parameters.trainable_size());
     loss.item<double>();  // Waits for a device.

@@ -16,8 +16,6 @@ constexpr double kHalfBin = 1.0 / 255;
 
 // The numbers of an image's step, columns of TrainingExample::steps.
 enum StepNumber {
-  kSkip,
-  kOut,
   kOriginal,
   kSample,
   kLogVariance,  // Of the posterior.
@@ -45,14 +43,10 @@ class BoundObjective : public DenoisingObjective {
     example.steps = at::empty({count, kStepNumbers});
     for (int64_t i = 0; i < count; ++i) {
       const int64_t t = example.timesteps.data_ptr<int64_t>()[i];
-      const Preconditioning c = PreconditioningAt(formulation().process->At(static_cast<double>(t)),
-                                                  formulation().target, 1);
       const StepPosterior posterior = PosteriorAt(schedule_, t);
       // With beta, the first step has the posterior's variance of the second (likelihood.h).
       const bool is_beta = variance_ == configs::Variance::kFixedLarge && t > 0;
       float* numbers = example.steps.data_ptr<float>() + i * kStepNumbers;
-      numbers[kSkip] = static_cast<float>(c.skip);
-      numbers[kOut] = static_cast<float>(c.out);
       numbers[kOriginal] = static_cast<float>(posterior.original);
       numbers[kSample] = static_cast<float>(posterior.sample);
       numbers[kLogVariance] = static_cast<float>(posterior.log_variance);
@@ -84,7 +78,7 @@ class BoundObjective : public DenoisingObjective {
     const auto number = [&](StepNumber which) {
       return example.steps.select(1, which).view({-1, 1, 1, 1});
     };
-    const at::Tensor original = number(kSkip) * example.input + number(kOut) * mean_output;
+    const at::Tensor original = example.Original(mean_output);
     const at::Tensor mean = number(kOriginal) * original + number(kSample) * example.input;
     const at::Tensor true_mean =
         number(kOriginal) * example.clean + number(kSample) * example.input;

@@ -35,8 +35,15 @@ TrainingExample TrainingExample::To(const at::Device& device) const {
           .importance = move(importance),
           .noise_levels = move(noise_levels),
           .uncertainty = move(uncertainty),
+          .original_mix = move(original_mix),
           .clean = move(clean),
           .steps = move(steps)};
+}
+
+at::Tensor TrainingExample::Original(const at::Tensor& prediction) const {
+  const at::Tensor of_input = original_mix.select(1, 0).view({-1, 1, 1, 1});
+  const at::Tensor of_prediction = original_mix.select(1, 1).view({-1, 1, 1, 1});
+  return of_input * input + of_prediction * prediction;
 }
 
 DenoisingObjective::DenoisingObjective(const configs::DiffusionConfig& config, int64_t global_batch)
@@ -56,7 +63,8 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
   const int64_t values = clean.numel() / count;
   TrainingExample example{.input = at::empty_like(clean),
                           .timesteps = at::empty({count}, has_steps_ ? at::kLong : at::kFloat),
-                          .target = at::empty_like(clean)};
+                          .target = at::empty_like(clean),
+                          .original_mix = at::empty({count, 2})};
   if (has_weights_) example.weights = at::empty({count, 1, 1, 1});
   if (has_importance_) example.importance = at::empty({count});
   if (has_uncertainty_) example.noise_levels = at::empty({count});
@@ -66,12 +74,12 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
       const uint64_t position = first_position + image;
       const NoiseLevel level = formulation_.process->At(times_.Draw(seed, position));
       const double data_sigma = formulation_.data_sigma;
-      const double in = PreconditioningAt(level, formulation_.target, data_sigma).in;
+      const Preconditioning c = PreconditioningAt(level, formulation_.target, data_sigma);
       const TargetMix mix = TargetAt(level, formulation_.target, data_sigma);
 
       RandomStream(seed, position, RandomPurpose::kTrainingNoise).FillNormal(epsilon);
-      const auto signal = static_cast<float>(in * level.alpha);
-      const auto noise = static_cast<float>(in * level.sigma);
+      const auto signal = static_cast<float>(c.in * level.alpha);
+      const auto noise = static_cast<float>(c.in * level.sigma);
       const auto of_original = static_cast<float>(mix.original);
       const auto of_epsilon = static_cast<float>(mix.epsilon);
       const float* original = clean.data_ptr<float>() + image * values;
@@ -82,6 +90,9 @@ TrainingExample DenoisingObjective::MakeExample(const at::Tensor& clean, uint64_
         target[i] = of_original * original[i] + of_epsilon * epsilon[i];
       }
 
+      float* original_mix = example.original_mix.data_ptr<float>() + 2 * image;
+      original_mix[0] = static_cast<float>(c.skip / c.in);
+      original_mix[1] = static_cast<float>(c.out);
       if (has_steps_) {
         example.timesteps.data_ptr<int64_t>()[image] = static_cast<int64_t>(level.network_time);
       } else {

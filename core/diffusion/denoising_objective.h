@@ -26,7 +26,6 @@ class DenoisingObjective : public Objective {
   }
 
  protected:
-  const Formulation& formulation() const { return formulation_; }
   // Of the losses of single values, (N, C, H, W).
   static ExampleLoss MeanOf(const at::Tensor& values, const TrainingExample& example);
 

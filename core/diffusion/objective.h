@@ -23,12 +23,17 @@ struct TrainingExample {
   // which whoever has the network sets u (model::Network::UncertaintyAt), (N, 1, 1, 1).
   at::Tensor noise_levels;
   at::Tensor uncertainty;
+  // (N, 2), fp32: by what x_0 is the sum of the input and the prediction.
+  at::Tensor original_mix;
   // Where the loss is the variational bound or has a part of it: the clean images, and for each
   // image the numbers of its step.
   at::Tensor clean;  // (N, C, H, W), fp32.
   at::Tensor steps;  // (N, numbers), fp32.
 
   TrainingExample To(const at::Device& device) const;
+
+  // x_0 as `prediction`, (N, C, H, W) like the input, has it.
+  at::Tensor Original(const at::Tensor& prediction) const;
 };
 
 struct ExampleLoss {

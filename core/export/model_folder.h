@@ -32,6 +32,8 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 // The fact that says what ModelConfig::label_dropout was.
 inline constexpr char kLabelDropoutFact[] = "label_dropout";
+// The one that is there where ModelConfig::self_conditioning was true.
+inline constexpr char kSelfConditioningFact[] = "self_conditioning";
 
 // A folder whose descriptions were read and whose weights file was found, but not yet read.
 struct ModelFolder {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "ATen/ATen.h"
@@ -54,6 +55,12 @@ absl::StatusOr<std::optional<double>> LabelDropoutFrom(const Facts& facts,
     return dropout;
   }
   return std::nullopt;
+}
+
+bool IsSelfConditioned(const Facts& facts) {
+  return std::any_of(facts.begin(), facts.end(), [](const auto& fact) {
+    return fact.first == kSelfConditioningFact && fact.second == "true";
+  });
 }
 
 // The names of diffusers before 0.18, which UNet2DModel.from_pretrained still understands.
@@ -181,7 +188,8 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   LANGEVIN_ASSIGN_OR_RETURN(const std::optional<double> label_dropout,
                             LabelDropoutFrom(folder.facts, facts_path));
   LANGEVIN_ASSIGN_OR_RETURN(folder.model,
-                            configs::ModelConfigFromJson(config_json, config_path, label_dropout));
+                            configs::ModelConfigFromJson(config_json, config_path, label_dropout,
+                                                         IsSelfConditioned(folder.facts)));
 
   folder.weights_path = JoinPath(model_path, kWeightsName);
   if (!file_system.Exists(folder.weights_path)) {

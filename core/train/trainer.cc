@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/checkpoint/ema_snapshots.h"
 #include "core/diffusion/sampling.h"
+#include "core/diffusion/self_conditioning.h"
 #include "core/optim/schedule.h"
 #include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
@@ -114,8 +115,13 @@ absl::Status Trainer::AccumulateGradients() {
                                    .to(device);
     }
 
-    const at::Tensor prediction =
-        state_.network->Forward(example.input, example.timesteps, labels, context);
+    const auto predict = [&](const at::Tensor& input) {
+      return state_.network->Forward(input, example.timesteps, labels, context);
+    };
+    const at::Tensor prediction = predict(
+        config_.model->self_conditioning
+            ? diffusion::SelfConditionedInput(example, predict, config_.seed, batch.first_position)
+            : example.input);
     if (example.noise_levels.defined()) {
       example.uncertainty = state_.network->UncertaintyAt(example.noise_levels);
     }
@@ -256,6 +262,7 @@ absl::Status Trainer::DrawSamplesIfDue() {
                                      .class_of = {},
                                      .initial_noise = {}};
   LANGEVIN_ASSIGN_OR_RETURN(request.formulation, diffusion::FormulationFrom(scheduler));
+  request.formulation.self_conditioned = config_.model->self_conditioning;
   if (config_.model->is_conditional()) {
     const int64_t classes = environment_.dataset.num_classes();
     request.class_of = [classes](int64_t sample) { return sample % classes; };

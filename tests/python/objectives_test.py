@@ -1,10 +1,12 @@
-"""Objectives that carry something from step to step: losses by which steps are drawn, and the uncertainty
-that is learned beside the network. Ranks, slices and kills must not change a bit of them either."""
+"""Objectives that need more than an image and its noise: losses by which steps are drawn, the uncertainty that
+is learned beside the network, the network's own estimate. Ranks, slices and kills must not change a bit of them."""
 import json
 
 import numpy as np
 import pytest
+import torch
 from conftest import (TINY_CONFIG, digest, kill_group, newest_images_seen, run, train_arguments, wait_until)
+from diffusers import UNet2DModel
 from resume_test import metrics, start
 from safetensors.numpy import load_file
 
@@ -13,6 +15,7 @@ DIFFUSIONS = {
     "bound": f"ddpm {{ variance: LEARNED_RANGE num_train_timesteps: {STEPS} }} loss {{ weighting: LIKELIHOOD }} "
              "times { distribution: IMPORTANCE }",
     "uncertainty": "edm { sigma_max: 20 } loss { uncertainty: true }",
+    "self_conditioning": "ddpm { prediction: V_PREDICTION }",
 }
 
 
@@ -24,6 +27,9 @@ def whole(request, dataset, tmp_path_factory):
     text = TINY_CONFIG.replace("ddpm {}", DIFFUSIONS[request.param]).replace("total_images: 640", "total_images: 480")
     if request.param == "bound":
         text = text.replace("out_channels: 1\n", "out_channels: 2\n")
+    if request.param == "self_conditioning":
+        text = text.replace("in_channels: 1 ", "in_channels: 2 ").replace(
+            "} }\ndiffusion", "} self_conditioning: true }\ndiffusion")
     config.write_text(text)
     run(train_arguments(config, dataset, folder / "run"))
     return request.param, config, folder / "run"
@@ -62,6 +68,11 @@ def test_what_is_carried_is_in_the_checkpoint(whole):
         assert root_mean_squares[0] > 2 * np.median(root_mean_squares)
         return
     assert "loss_history" not in tensors
+    if name == "self_conditioning":
+        # Something was learned of the estimate.
+        assert tensors["model.conv_in.weight"].shape[1] == 2
+        assert np.abs(tensors["exp_avg.conv_in.weight"][:, 1]).max() > 0
+        return
     parts = {tensor for tensor in tensors if ".uncertainty." in tensor}
     assert {part.split(".")[0] for part in parts} == {"model", "ema", "exp_avg", "exp_avg_sq"}
     assert np.abs(tensors["model.uncertainty.linear.weight"]).max() > 0
@@ -77,6 +88,16 @@ def test_exports_know_nothing_of_it(whole, dataset, tmp_path):
         run(["sample", "--model", source, "--output", tmp_path / f"of_{source.name}", "--count", "2", "--steps", "3"])
     samples = [load_file(tmp_path / of / "samples.safetensors")["samples"] for of in ("of_run", "of_model")]
     assert np.isfinite(samples[0]).all() and np.array_equal(*samples)
+    if name == "self_conditioning":
+        assert json.loads((tmp_path / "model" / "langevin.json").read_text())["self_conditioning"] == "true"
+        assert "8 x 8 x 1" in run(["inspect", tmp_path / "model"]).stdout
+        # It is what diffusers takes it for: a network of two channels, which gives one.
+        parity = load_file(tmp_path / "model" / "parity.safetensors")
+        network = UNet2DModel.from_pretrained(tmp_path / "model" / "unet").eval()
+        with torch.no_grad():
+            output = network(torch.tensor(parity["sample"]), torch.tensor(parity["timestep"])).sample
+        assert parity["sample"].shape[1] == 2
+        np.testing.assert_allclose(output.numpy(), parity["output"], atol=1e-4)
     # And a run may begin with such a folder, and learn it anew.
     run(train_arguments(config, dataset, tmp_path / "tuned", "--init", tmp_path / "model", "--set",
                         "train.total_images=32", "--set", "train.precision=BF16"))
