@@ -34,6 +34,20 @@ const char* NameOf(Prediction prediction) {
   return "";
 }
 
+const char* NameOf(TimeDistribution distribution) {
+  switch (distribution) {
+    case TimeDistribution::kUniform:
+      return "UNIFORM";
+    case TimeDistribution::kLogNormal:
+      return "LOG_NORMAL";
+    case TimeDistribution::kLogitNormal:
+      return "LOGIT_NORMAL";
+    case TimeDistribution::kImportance:
+      return "IMPORTANCE";
+  }
+  return "";
+}
+
 Problem Refuse(std::string field, const std::string& value, const std::string& why) {
   return ConfigProblem{std::move(field), absl::StrCat("value ", value, ": ", why)};
 }
@@ -153,25 +167,47 @@ Problem FindProblemInLoss(const LossConfig& config, const ProcessConfig& process
                                 "a finite number above 0")) {
     return problem;
   }
-  if (config.weighting == Weighting::kLikelihood && !std::holds_alternative<SdeConfig>(process)) {
-    return Refuse(path + "weighting", "LIKELIHOOD",
-                  "needs diffusion { sde { } }; for DDPM, variance LEARNED_RANGE learns the bound");
+  const auto* ddpm = std::get_if<DdpmConfig>(&process);
+  if (config.weighting == Weighting::kLikelihood) {
+    if (ddpm == nullptr && !std::holds_alternative<SdeConfig>(process)) {
+      return Refuse(path + "weighting", "LIKELIHOOD",
+                    "needs diffusion { ddpm { } } or { sde { } }");
+    }
+    if (ddpm != nullptr && ddpm->num_train_timesteps < 2) {
+      return Refuse(path + "weighting", "LIKELIHOOD",
+                    "needs diffusion.ddpm.num_train_timesteps above 1: the variance of a single "
+                    "step is 0");
+    }
   }
-  if (LearnsVariance(process) && config.weighting != Weighting::kSimple) {
-    return Refuse("diffusion.ddpm.variance", "LEARNED_RANGE",
-                  "needs diffusion.loss.weighting SIMPLE: the hybrid loss has a weighting of its "
-                  "own");
+  if (LearnsVariance(process) && config.weighting != Weighting::kSimple &&
+      config.weighting != Weighting::kLikelihood) {
+    return Refuse(
+        "diffusion.ddpm.variance", "LEARNED_RANGE",
+        "needs diffusion.loss.weighting SIMPLE (the hybrid loss) or LIKELIHOOD (the bound "
+        "alone): they have weightings of their own");
+  }
+  if (config.uncertainty && config.weighting == Weighting::kLikelihood) {
+    return Refuse(path + "uncertainty", "true",
+                  "cannot be with weighting LIKELIHOOD: divided by what is learned, the loss is no "
+                  "bound any more; use another weighting");
+  }
+  if (config.uncertainty && LearnsVariance(process)) {
+    return Refuse(path + "uncertainty", "true",
+                  "cannot be with diffusion.ddpm.variance LEARNED_RANGE, whose hybrid loss has a "
+                  "weighting of its own; use FIXED_SMALL or FIXED_LARGE");
   }
   return std::nullopt;
 }
 
 Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& process,
-                           TimeDistribution distribution, Weighting weighting) {
+                           TimeDistribution distribution, const LossConfig& loss) {
   const std::string path = "diffusion.times.";
   if (config.mean.has_value() || config.deviation.has_value()) {
-    if (distribution == TimeDistribution::kUniform) {
-      return ConfigProblem{path + (config.mean.has_value() ? "mean" : "deviation"),
-                           "must not be set: the distribution UNIFORM has none"};
+    if (distribution == TimeDistribution::kUniform ||
+        distribution == TimeDistribution::kImportance) {
+      return ConfigProblem{
+          path + (config.mean.has_value() ? "mean" : "deviation"),
+          absl::StrCat("must not be set: the distribution ", NameOf(distribution), " has none")};
     }
     if (Problem problem = Require(std::abs(config.mean.value_or(0)) <= 100, path + "mean",
                                   config.mean.value_or(0), "from -100 to 100")) {
@@ -183,10 +219,18 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
       return problem;
     }
   }
-  if (std::holds_alternative<DdpmConfig>(process) && distribution != TimeDistribution::kUniform) {
-    return ConfigProblem{
-        path + "distribution",
-        "must be UNIFORM for ddpm, whose times are steps; weight the loss instead"};
+  const bool is_of_steps =
+      distribution == TimeDistribution::kUniform || distribution == TimeDistribution::kImportance;
+  if (std::holds_alternative<DdpmConfig>(process) && !is_of_steps) {
+    return Refuse(path + "distribution", NameOf(distribution),
+                  "must be UNIFORM or IMPORTANCE for ddpm, whose times are steps; weight the loss "
+                  "instead");
+  }
+  if (distribution == TimeDistribution::kImportance &&
+      !std::holds_alternative<DdpmConfig>(process)) {
+    return Refuse(path + "distribution", "IMPORTANCE",
+                  "needs diffusion { ddpm { } }: it remembers the losses of each step, and only "
+                  "ddpm's times are steps");
   }
   if (distribution == TimeDistribution::kLogitNormal &&
       !std::holds_alternative<FlowConfig>(process)) {
@@ -196,7 +240,12 @@ Problem FindProblemInTimes(const TimesConfig& config, const ProcessConfig& proce
     return Refuse(path + "distribution", "UNIFORM",
                   "must be LOG_NORMAL for edm: nearly all of [0, sigma_max] is noise");
   }
-  if (weighting == Weighting::kLikelihood && distribution != TimeDistribution::kUniform) {
+  if (distribution == TimeDistribution::kImportance && loss.uncertainty) {
+    return Refuse(path + "distribution", "IMPORTANCE",
+                  "cannot be with diffusion.loss.uncertainty, which makes the losses of all steps "
+                  "alike; use UNIFORM");
+  }
+  if (loss.weighting == Weighting::kLikelihood && !is_of_steps) {
     return Refuse("diffusion.loss.weighting", "LIKELIHOOD",
                   "needs diffusion.times.distribution UNIFORM: it is an integral over t");
   }
@@ -240,8 +289,7 @@ std::optional<ConfigProblem> FindProblem(const DiffusionConfig& config) {
   // Of a process that comes with a folder, loss and times are judged when it is known.
   if (!config.process.has_value()) return std::nullopt;
   if (Problem problem = FindProblemInLoss(config.loss, process)) return problem;
-  return FindProblemInTimes(config.times, process, TimeDistributionOf(config),
-                            config.loss.weighting);
+  return FindProblemInTimes(config.times, process, TimeDistributionOf(config), config.loss);
 }
 
 }  // namespace langevin::configs

@@ -19,7 +19,7 @@ enum class Variance { kFixedSmall, kFixedLarge, kLearnedRange };
 enum class FlowPath { kStraight, kTrigonometric };
 enum class SdeKind { kVp, kSubVp, kVe };
 enum class Weighting { kSimple, kMinSnr, kSoftMinSnr, kP2, kEdm, kLikelihood };
-enum class TimeDistribution { kUniform, kLogNormal, kLogitNormal };
+enum class TimeDistribution { kUniform, kLogNormal, kLogitNormal, kImportance };
 
 struct DdpmConfig {
   int64_t num_train_timesteps = 1000;
@@ -66,6 +66,7 @@ struct LossConfig {
   Weighting weighting = Weighting::kSimple;
   std::optional<double> gamma;  // Not set: the weighting's own.
   double k = 1;
+  bool uncertainty = false;
 
   friend bool operator==(const LossConfig&, const LossConfig&) = default;
 };

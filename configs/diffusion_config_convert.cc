@@ -25,6 +25,7 @@ static_assert(static_cast<int>(Weighting::kEdm) == proto::LossConfig::EDM);
 static_assert(static_cast<int>(Weighting::kLikelihood) == proto::LossConfig::LIKELIHOOD);
 static_assert(static_cast<int>(TimeDistribution::kLogNormal) == proto::TimesConfig::LOG_NORMAL);
 static_assert(static_cast<int>(TimeDistribution::kLogitNormal) == proto::TimesConfig::LOGIT_NORMAL);
+static_assert(static_cast<int>(TimeDistribution::kImportance) == proto::TimesConfig::IMPORTANCE);
 
 DdpmConfig FromProto(const proto::DdpmConfig& from) {
   return {.num_train_timesteps = from.num_train_timesteps(),
@@ -109,7 +110,9 @@ DiffusionConfig FromProto(const proto::DiffusionConfig& from) {
   if (from.has_edm()) to.process = FromProto(from.edm());
   if (from.has_flow()) to.process = FromProto(from.flow());
   if (from.has_sde()) to.process = FromProto(from.sde());
-  to.loss = {.weighting = static_cast<Weighting>(from.loss().weighting()), .k = from.loss().k()};
+  to.loss = {.weighting = static_cast<Weighting>(from.loss().weighting()),
+             .k = from.loss().k(),
+             .uncertainty = from.loss().uncertainty()};
   if (from.loss().has_gamma()) to.loss.gamma = from.loss().gamma();
   const proto::TimesConfig& times = from.times();
   to.times = {.stratified = times.stratified(), .smallest = times.smallest()};
@@ -127,6 +130,7 @@ void ToProto(const DiffusionConfig& from, proto::DiffusionConfig& to) {
   to.mutable_loss()->set_weighting(static_cast<proto::LossConfig::Weighting>(from.loss.weighting));
   if (from.loss.gamma.has_value()) to.mutable_loss()->set_gamma(*from.loss.gamma);
   to.mutable_loss()->set_k(from.loss.k);
+  to.mutable_loss()->set_uncertainty(from.loss.uncertainty);
   proto::TimesConfig& times = *to.mutable_times();
   if (from.times.distribution.has_value()) {
     times.set_distribution(static_cast<proto::TimesConfig::Distribution>(*from.times.distribution));

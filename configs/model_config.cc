@@ -146,17 +146,31 @@ std::optional<ConfigProblem> FindProblem(const ModelConfig& config) {
                          absl::StrFormat("value %d: must be 0 for %s; unet alone has it",
                                          config.augment_dim, config.family())};
   }
+  if (config.self_conditioning && config.family() == "edm2_unet") {
+    return ConfigProblem{"self_conditioning",
+                         "value true: must be false for edm2_unet, which has as many channels at "
+                         "its output as at its input; use unet or dit"};
+  }
+  if (config.self_conditioning && config.in_channels() % 2 != 0) {
+    return ConfigProblem{
+        "self_conditioning",
+        absl::StrFormat("value true: needs %s.in_channels twice those of the images, for the "
+                        "estimate beside them, and %d is odd",
+                        config.family(), config.in_channels())};
+  }
   return problem;
 }
 
 absl::StatusOr<ModelConfig> ModelConfigFromJson(std::string_view json, std::string_view file,
-                                                std::optional<double> label_dropout) {
+                                                std::optional<double> label_dropout,
+                                                bool self_conditioning) {
   LANGEVIN_ASSIGN_OR_RETURN(const Json object, ParseJsonObject(json, file));
   const auto found = object.find("_class_name");
   const std::string name =
       found != object.end() && found->is_string() ? found->get<std::string>() : "";
   ModelConfig config;
   config.label_dropout = label_dropout.value_or(0);
+  config.self_conditioning = self_conditioning;
   if (name == "DiTTransformer2DModel") {
     LANGEVIN_ASSIGN_OR_RETURN(config.architecture, DiTConfigFromJson(json, file));
     config.label_dropout = label_dropout.value_or(kDiTLabelDropout);
@@ -169,9 +183,11 @@ absl::StatusOr<ModelConfig> ModelConfigFromJson(std::string_view json, std::stri
   }
   if (const std::optional<ConfigProblem> problem = FindProblem(config)) {
     return JsonError(file,
-                     absl::StrFormat("trained with label dropout %g, which langevin.json says: "
+                     absl::StrFormat("trained with label dropout %g%s, which langevin.json says: "
                                      "%s: %s",
-                                     config.label_dropout, problem->field, problem->message));
+                                     config.label_dropout,
+                                     config.self_conditioning ? " and self-conditioning" : "",
+                                     problem->field, problem->message));
   }
   return config;
 }

@@ -36,6 +36,9 @@ struct ModelConfig {
   // How many numbers training tells the network of what augmentation did to an image (Karras et al.
   // 2022, appendix F.2). 0: none.
   int64_t augment_dim = 0;
+  // The network sees its estimate of the image beside the noisy one: half of in_channels (Chen et
+  // al. 2023).
+  bool self_conditioning = false;
 
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 
@@ -51,6 +54,8 @@ struct ModelConfig {
 
   int64_t in_channels() const;
   int64_t out_channels() const;
+  // Of the images it is for.
+  int64_t image_channels() const { return self_conditioning ? in_channels() / 2 : in_channels(); }
   // Not set: any size, or not known yet.
   std::optional<SampleSize> sample_size() const;
   // Requires a square for a DiT, which has one number.
@@ -76,10 +81,12 @@ std::optional<ConfigProblem> FindProblem(const ModelConfig& config);
 
 // Reads the text of a config.json of any of the classes, by its "_class_name"; without one, a
 // UNet2DModel. `label_dropout` is what the model was trained with, where that is known: config.json
-// does not say, and counts the null label of a UNet2DModel as one of its classes. InvalidArgument
-// as UNetConfigFromJson.
+// does not say, and counts the null label of a UNet2DModel as one of its classes. Nor does it say
+// whether a network with more channels at its input is self-conditioned. InvalidArgument as
+// UNetConfigFromJson.
 absl::StatusOr<ModelConfig> ModelConfigFromJson(std::string_view json, std::string_view file,
-                                                std::optional<double> label_dropout);
+                                                std::optional<double> label_dropout,
+                                                bool self_conditioning = false);
 
 // The text of its config.json.
 std::string ModelConfigToJson(const ModelConfig& config);

@@ -156,7 +156,9 @@ void ToProto(const Edm2UNetConfig& from, proto::Edm2UNetConfig& to) {
 }  // namespace
 
 std::optional<ModelConfig> FromProto(const proto::ModelConfig& from) {
-  ModelConfig to{.label_dropout = from.label_dropout(), .augment_dim = from.augment_dim()};
+  ModelConfig to{.label_dropout = from.label_dropout(),
+                 .augment_dim = from.augment_dim(),
+                 .self_conditioning = from.self_conditioning()};
   switch (from.architecture_case()) {
     case proto::ModelConfig::kUnet:
       to.architecture = FromProto(from.unet());
@@ -183,6 +185,7 @@ void ToProto(const ModelConfig& from, proto::ModelConfig& to) {
   }
   to.set_label_dropout(from.label_dropout);
   to.set_augment_dim(from.augment_dim);
+  to.set_self_conditioning(from.self_conditioning);
 }
 
 }  // namespace langevin::configs

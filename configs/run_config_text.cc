@@ -26,8 +26,10 @@ std::optional<ConfigProblem> FindMissing(const proto::RunConfig& config) {
   if (!config.train().has_microbatch()) return missing("train.microbatch", "32");
   const proto::ModelConfig& model = config.model();
   if (model.architecture_case() != proto::ModelConfig::ARCHITECTURE_NOT_SET) return std::nullopt;
-  for (const auto& [given, field] : {std::pair(model.has_label_dropout(), "model.label_dropout"),
-                                     std::pair(model.has_augment_dim(), "model.augment_dim")}) {
+  for (const auto& [given, field] :
+       {std::pair(model.has_label_dropout(), "model.label_dropout"),
+        std::pair(model.has_augment_dim(), "model.augment_dim"),
+        std::pair(model.has_self_conditioning(), "model.self_conditioning")}) {
     if (given) {
       return ConfigProblem{field, "stands alone: must be beside unet, dit or edm2_unet in model"};
     }

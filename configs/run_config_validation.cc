@@ -90,13 +90,15 @@ Problem FindProblemTogether(const ProcessConfig& process, const ModelConfig& mod
                          "logarithm of the time and divides by it; use \"positional\""};
   }
   const bool learns = LearnsVariance(process);
-  if (model.out_channels() == (learns ? 2 : 1) * model.in_channels()) return std::nullopt;
+  if (model.out_channels() == (learns ? 2 : 1) * model.image_channels()) return std::nullopt;
   return ConfigProblem{
       absl::StrCat("model.", model.family(), ".out_channels"),
-      absl::StrCat("value ", model.out_channels(), learns ? ": must be twice" : ": must equal",
-                   " in_channels, which is ", model.in_channels(),
-                   learns ? ": variance LEARNED_RANGE has a second half for itself"
-                          : ": the network predicts an image like the one it gets")};
+      absl::StrCat(
+          "value ", model.out_channels(), learns ? ": must be twice" : ": must equal",
+          model.self_conditioning ? " half of in_channels, which is " : " in_channels, which is ",
+          model.image_channels(),
+          learns ? ": variance LEARNED_RANGE has a second half for itself"
+                 : ": the network predicts an image like the one it gets")};
 }
 
 Problem FindProblemInAugment(const AugmentConfig& config) {

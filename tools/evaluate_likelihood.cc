@@ -11,6 +11,7 @@
 #include "core/base/philox.h"
 #include "core/base/status_macros.h"
 #include "core/diffusion/likelihood.h"
+#include "core/diffusion/self_conditioning.h"
 
 namespace langevin::tools {
 namespace {
@@ -74,11 +75,16 @@ class ImageBits {
  private:
   diffusion::Denoiser DenoiserFor(const at::Tensor& label) const {
     const model::Network& network = *model_.network;
-    return diffusion::MakeDenoiser(
-        formulation_, [&network, label](const at::Tensor& sample, double time) {
-          const at::Tensor times = at::full({1}, time, sample.options().dtype(at::kFloat));
-          return network.Forward(sample, times, label, model::ForwardContext());
-        });
+    // What a probability is of must not depend on what was asked before: never with an estimate.
+    diffusion::Formulation formulation = formulation_;
+    formulation.self_conditioned = false;
+    return diffusion::MakeDenoiser(formulation, [this, &network, label](const at::Tensor& sample,
+                                                                        double time) {
+      const at::Tensor times = at::full({1}, time, sample.options().dtype(at::kFloat));
+      return network.Forward(
+          formulation_.self_conditioned ? diffusion::WithEstimate(sample, at::Tensor()) : sample,
+          times, label, model::ForwardContext());
+    });
   }
 
   at::Tensor Dequantisation(const at::Tensor& image, int64_t index) const {

@@ -132,9 +132,9 @@ absl::StatusOr<diffusion::SamplingRequest> MakeEvaluationRequest(const exporting
   const data::ImageShape& shape = dataset.shape();
   const auto [height, width] =
       config.sample_size().value_or(configs::SampleSize{shape.height, shape.width});
-  if (config.in_channels() != shape.channels || height != shape.height || width != shape.width) {
+  if (config.image_channels() != shape.channels || height != shape.height || width != shape.width) {
     return absl::DataLossError(absl::StrCat(
-        model.origin, ": makes images of ", SizeText(config.in_channels(), height, width),
+        model.origin, ": makes images of ", SizeText(config.image_channels(), height, width),
         " and the data set's are ", SizeText(shape.channels, shape.height, shape.width),
         "; give the data the model was trained on"));
   }

@@ -100,10 +100,10 @@ absl::Status AddGuidance(const GuidanceOptions& options, const exporting::Model&
         absl::StrCat("--guide ", guide->origin, ": was trained with other noise levels than ",
                      model.origin, "; both must have the same diffusion process"));
   }
-  if (other.in_channels() != config.in_channels()) {
+  if (other.image_channels() != config.image_channels()) {
     return absl::InvalidArgumentError(absl::StrCat("--guide ", guide->origin, ": has ",
-                                                   other.in_channels(), " channels, the model ",
-                                                   config.in_channels()));
+                                                   other.image_channels(), " channels, the model ",
+                                                   config.image_channels()));
   }
   if (other.is_conditional() &&
       (!config.is_conditional() || other.num_classes() != config.num_classes())) {

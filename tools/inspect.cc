@@ -65,7 +65,7 @@ absl::Status InspectModelFolder(FileSystem& file_system, const InspectOptions& o
         absl::StrCat(config.class_name(), ", ", model::CountParameters(config), " parameters"));
   if (const auto size = config.sample_size(); size.has_value()) {
     Print("sample size",
-          absl::StrCat(size->height, " x ", size->width, " x ", config.in_channels()));
+          absl::StrCat(size->height, " x ", size->width, " x ", config.image_channels()));
   }
   if (const auto classes = config.num_classes(); classes.has_value()) {
     Print("classes",

@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/diffusion/objective.h"
+#include "core/diffusion/self_conditioning.h"
 #include "core/model/make_network.h"
 #include "core/optim/adamw.h"
 #include "core/train/train_state.h"
@@ -45,7 +46,7 @@ double MedianSeconds(const Function& function) {
 MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Device& device) {
   const configs::ModelConfig& architecture = *config.model;
   std::unique_ptr<model::Network> network =
-      model::MakeNetwork(architecture, config.train.precision, device);
+      model::MakeNetwork(config, config.train.precision, device);
   model::ParameterStore& parameters = network->parameters();
   parameters.Initialize(config.seed);
   parameters.ZeroGradients();
@@ -53,20 +54,27 @@ MeasuredCompute MeasureCompute(const configs::RunConfig& config, const at::Devic
       diffusion::MakeObjective(config.diffusion, config.train.global_batch);
   const int64_t count = config.train.microbatch;
   const configs::SampleSize size = architecture.some_sample_size();
-  const at::Tensor clean = at::zeros({count, architecture.in_channels(), size.height, size.width});
+  const at::Tensor clean =
+      at::zeros({count, architecture.image_channels(), size.height, size.width});
   const at::Tensor labels =
       architecture.is_conditional() ? at::zeros({count}, at::kLong).to(device) : at::Tensor();
 
   MeasuredCompute measured;
   const int64_t resident_before = ResidentBytes();
   measured.times.microbatch_s = MedianSeconds([&] {
-    const diffusion::TrainingExample example =
-        objective->MakeExample(clean, config.seed, 0).To(device);
+    diffusion::TrainingExample example = objective->MakeExample(clean, config.seed, 0).To(device);
+    if (example.noise_levels.defined()) {
+      example.uncertainty = network->UncertaintyAt(example.noise_levels);
+    }
     parameters.ZeroGradients();
-    const at::Tensor loss = objective->Loss(
-        network->Forward(example.input, example.timesteps, labels,
-                         {.training = true, .seed = config.seed, .first_position = 0}),
-        example);
+    const auto predict = [&](const at::Tensor& input) {
+      return network->Forward(input, example.timesteps, labels,
+                              {.training = true, .seed = config.seed, .first_position = 0});
+    };
+    const at::Tensor input = architecture.self_conditioning
+                                 ? diffusion::SelfConditionedInput(example, predict, config.seed, 0)
+                                 : example.input;
+    const at::Tensor loss = objective->Loss(predict(input), example).mean;
     loss.backward();
     parameters.CollectGradients(0, parameters.trainable_size());
     loss.item<double>();  // Waits for a device.

@@ -72,7 +72,7 @@ absl::StatusOr<diffusion::SamplingRequest> MakeRequest(FileSystem& file_system,
         absl::StrCat(options.model, ": its config has no sample_size; add it to config.json"));
   }
   diffusion::SamplingRequest request{.seed = options.seed,
-                                     .channels = model.in_channels(),
+                                     .channels = model.image_channels(),
                                      .height = size->height,
                                      .width = size->width,
                                      .class_of = {},

@@ -201,7 +201,7 @@ absl::Status PrintScalingPlan(FileSystem& file_system, const ScalingOptions& opt
                             NetworksOf(file_system, options));
   const configs::RunConfig& config = plan.config;
   const std::unique_ptr<model::Network> network = model::MakeNetwork(
-      *config.model, config.train.precision, at::kMeta, train::TrainableMultiple(plan.batch.ranks));
+      config, config.train.precision, at::kMeta, train::TrainableMultiple(plan.batch.ranks));
   const model::ParameterStore& store = network->parameters();
   const int64_t parameters = store.num_parameters();
 

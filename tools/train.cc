@@ -69,10 +69,9 @@ std::string IdentityOf(const Plan& plan, const model::ParameterStore& parameters
 
 // The weights a run begins with: the folder's, or random ones.
 absl::Status BeginWeights(FileSystem& file_system, const Plan& plan, model::Network& network) {
-  if (!plan.init.has_value()) {
-    network.parameters().Initialize(plan.config.seed);
-    return absl::OkStatus();
-  }
+  // Also what a folder does not have, which is of training alone.
+  network.parameters().Initialize(plan.config.seed);
+  if (!plan.init.has_value()) return absl::OkStatus();
   LANGEVIN_ASSIGN_OR_RETURN(const std::vector<exporting::MatchedPart> parts,
                             exporting::LoadWeights(file_system, *plan.init, network));
   LogInfo("weights of %s, all matched:", plan.init->weights_path);
@@ -102,7 +101,7 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
                                 const at::Device& device,
                                 const distributed::Communicator& communicator) {
   std::unique_ptr<model::Network> network =
-      model::MakeNetwork(*plan.config.model, plan.config.train.precision, device,
+      model::MakeNetwork(plan.config, plan.config.train.precision, device,
                          train::TrainableMultiple(communicator.size()));
   LANGEVIN_ASSIGN_OR_RETURN(
       const auto sharding,
@@ -110,10 +109,10 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
-    start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
-    return start;
   }
   start.state = train::TrainState::Begin(std::move(network), sharding, plan.config.ema);
+  start.state.loss_history = diffusion::LossHistoryFor(plan.config.diffusion);
+  if (!found.has_value()) return start;
   start.origin = found->folder;
   LANGEVIN_RETURN_IF_ERROR(
       train::CheckCheckpointFits(*found, plan.config, plan.dataset->fingerprint()));
@@ -243,7 +242,7 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   std::unique_ptr<model::Network> shapes;  // Without memory.
   int64_t num_parameters = 0;
   if (ready.ok()) {
-    shapes = model::MakeNetwork(*made->config.model, configs::Precision::kFp32, at::kMeta);
+    shapes = model::MakeNetwork(made->config, configs::Precision::kFp32, at::kMeta);
     num_parameters = shapes->parameters().num_parameters();
     ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
   }

@@ -34,6 +34,7 @@ enum class RandomPurpose : uint32_t {
   kLikelihoodNoise = 11,  // Substream: the step.
   kLikelihoodTime = 12,
   kDequantisation = 13,
+  kSelfConditioning = 14,
 };
 
 // The draws for one (seed, position, purpose, substream). A value type of a few words: make one

@@ -25,7 +25,9 @@ using Denoiser = std::function<Denoised(const at::Tensor& sample, const NoiseLev
 // A network: its output for `sample` (N, C, H, W), fp32, told `network_time`.
 using Predictor = std::function<at::Tensor(const at::Tensor& sample, double network_time)>;
 
-// x_0 as `formulation` takes it from the network's output.
+// x_0 as `formulation` takes it from the network's output. Where the network is self-conditioned it
+// sees what the denoiser said the last time, if there was one: then a denoiser is of one batch and
+// one run of a sampler.
 Denoiser MakeDenoiser(const Formulation& formulation, Predictor predictor);
 
 }  // namespace langevin::diffusion

@@ -1,7 +1,5 @@
 // Denoising score matching, for every process and parameterisation: the weighted mean squared error
 // of what the network predicts (Ho et al. 2020, equation 14; Vincent 2011).
-//
-// Immutable; any thread.
 #ifndef LANGEVIN_CORE_DIFFUSION_DENOISING_OBJECTIVE_H_
 #define LANGEVIN_CORE_DIFFUSION_DENOISING_OBJECTIVE_H_
 
@@ -19,25 +17,36 @@ class DenoisingObjective : public Objective {
 
   TrainingExample MakeExample(const at::Tensor& clean, uint64_t seed,
                               int64_t first_position) const override;
-  at::Tensor Loss(const at::Tensor& prediction, const TrainingExample& example) const override;
+  ExampleLoss Loss(const at::Tensor& prediction, const TrainingExample& example) const override;
+  double TimeAt(uint64_t seed, int64_t position) const override {
+    return times_.Draw(seed, position);
+  }
+  void DrawTimesBy(const LossHistory& history) override {
+    times_.SetFrequencies(history.Frequencies());
+  }
 
  protected:
-  // The time of the image at `position`.
-  double TimeOf(uint64_t seed, uint64_t position) const { return times_.Draw(seed, position); }
-  const Formulation& formulation() const { return formulation_; }
+  // Of the losses of single values, (N, C, H, W).
+  static ExampleLoss MeanOf(const at::Tensor& values, const TrainingExample& example);
 
  private:
   const configs::LossConfig loss_;
   const Formulation formulation_;
-  const TimeDistribution times_;
-  const bool has_steps_;    // Times are steps of a discrete process.
-  const bool has_weights_;  // Some weight is not 1.
+  TimeDistribution times_;
+  const bool has_steps_;        // Times are steps of a discrete process.
+  const bool has_weights_;      // Some weight is not 1.
+  const bool has_importance_;   // Steps are drawn by their losses.
+  const bool has_uncertainty_;  // The loss's uncertainty is learned.
 };
 
-// The hybrid loss of Nichol and Dhariwal 2021 (equation 16), which learns the variance of a step
-// beside the mean.
-std::unique_ptr<Objective> MakeHybridObjective(const configs::DiffusionConfig& config,
-                                               int64_t global_batch);
+// Whether the loss of a discrete process is its variational bound or has a part of it.
+bool HasBound(const configs::DiffusionConfig& config);
+
+// The variational bound of discrete processes (Nichol and Dhariwal 2021): alone (L_vlb, equation
+// 4), or as the part of the hybrid loss (equation 16) that learns the variance of a step beside the
+// mean. Requires HasBound.
+std::unique_ptr<Objective> MakeBoundObjective(const configs::DiffusionConfig& config,
+                                              int64_t global_batch);
 
 }  // namespace langevin::diffusion
 

@@ -48,6 +48,9 @@ struct Formulation {
   // The network has twice the channels; the second half says where between its bounds the variance
   // of a step is (Nichol and Dhariwal 2021, equation 15).
   bool learns_variance = false;
+  // The network has twice the channels at its input too, for its estimate of before
+  // (self_conditioning.h).
+  bool self_conditioned = false;
 };
 
 // Of a run. Requires a valid config with a process, and its data_sigma where that matters.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 #include <variant>
 
@@ -45,7 +46,7 @@ TimeDistribution::TimeDistribution(const configs::DiffusionConfig& config,
 
 double TimeDistribution::Draw(uint64_t seed, uint64_t position) const {
   const RandomStream random(seed, position, RandomPurpose::kTimestep);
-  if (steps_ > 0 && !stratified_) {
+  if (steps_ > 0 && !stratified_ && cumulative_.empty()) {
     return random.UniformInt(0, static_cast<uint32_t>(steps_));
   }
   // In (0, 1): neither end, where quantiles are infinite.
@@ -56,7 +57,22 @@ double TimeDistribution::Draw(uint64_t seed, uint64_t position) const {
   return AtQuantile((static_cast<double>(position % global_batch_) + u) / batch);
 }
 
+void TimeDistribution::SetFrequencies(std::vector<double> frequencies) {
+  frequencies_ = std::move(frequencies);
+  cumulative_.resize(frequencies_.size());
+  std::partial_sum(frequencies_.begin(), frequencies_.end(), cumulative_.begin());
+}
+
+double TimeDistribution::ImportanceOf(double t) const {
+  return frequencies_.empty() ? 1 : 1 / frequencies_[static_cast<size_t>(t)];
+}
+
 double TimeDistribution::AtQuantile(double u) const {
+  if (!cumulative_.empty()) {
+    const auto above =
+        std::upper_bound(cumulative_.begin(), cumulative_.end() - 1, u * cumulative_.back());
+    return static_cast<double>(above - cumulative_.begin());
+  }
   if (steps_ > 0) {
     const auto steps = static_cast<double>(steps_);
     return std::min(std::floor(u * steps), steps - 1);
@@ -64,6 +80,7 @@ double TimeDistribution::AtQuantile(double u) const {
   double t = 0;
   switch (kind_) {
     case configs::TimeDistribution::kUniform:
+    case configs::TimeDistribution::kImportance:  // Of steps, which are above.
       t = smallest_ + (process_->end_time() - smallest_) * u;
       break;
     case configs::TimeDistribution::kLogNormal:

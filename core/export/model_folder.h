@@ -32,6 +32,8 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 // The fact that says what ModelConfig::label_dropout was.
 inline constexpr char kLabelDropoutFact[] = "label_dropout";
+// The one that is there where ModelConfig::self_conditioning was true.
+inline constexpr char kSelfConditioningFact[] = "self_conditioning";
 
 // A folder whose descriptions were read and whose weights file was found, but not yet read.
 struct ModelFolder {
@@ -58,9 +60,9 @@ struct MatchedPart {
 };
 
 // Fills the weights of a network that was made for folder.model; float16 and bfloat16 are
-// converted, and the attention names of old diffusers versions understood. The map of augmentation
-// labels is zero where the folder has none. DataLoss, listing what does not fit: damaged file,
-// missing or extra tensors, other shapes. Returns the number of tensors that matched.
+// converted, and the attention names of old diffusers versions understood. What matters in training
+// alone stays as it is where the folder has none. DataLoss, listing what does not fit: damaged
+// file, missing or extra tensors, other shapes. Returns the number of tensors that matched.
 absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
                                                      const ModelFolder& folder,
                                                      model::Network& network);

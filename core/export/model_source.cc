@@ -28,7 +28,7 @@ absl::StatusOr<Model> OpenCheckpoint(FileSystem& file_system, const std::string&
     return absl::DataLossError(
         absl::StrCat(found.folder, ": its config names no model; it was not written by Langevin"));
   }
-  Model model{.network = model::MakeNetwork(*config.model, configs::Precision::kFp32, device),
+  Model model{.network = model::MakeNetwork(config, configs::Precision::kFp32, device),
               .config = *config.model,
               .scheduler = diffusion::SchedulerConfigFrom(config.diffusion),
               .facts = {},
@@ -76,7 +76,8 @@ absl::StatusOr<Model> OpenModel(FileSystem& file_system, const std::string& path
 absl::StatusOr<diffusion::Formulation> FormulationOf(const Model& model) {
   LANGEVIN_ASSIGN_OR_RETURN(diffusion::Formulation formulation,
                             diffusion::FormulationFrom(model.scheduler));
-  const int64_t in = model.config.in_channels(), out = model.config.out_channels();
+  const int64_t in = model.config.image_channels(), out = model.config.out_channels();
+  formulation.self_conditioned = model.config.self_conditioning;
   formulation.learns_variance = out == 2 * in;
   if (out != in && !formulation.learns_variance) {
     return absl::InvalidArgumentError(

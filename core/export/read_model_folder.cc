@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "ATen/ATen.h"
@@ -10,7 +11,6 @@
 #include "core/base/status_macros.h"
 #include "core/export/model_folder.h"
 #include "core/model/state_dict.h"
-#include "core/model/unet2d.h"
 #include "nlohmann/json.hpp"
 
 namespace langevin::exporting {
@@ -57,6 +57,12 @@ absl::StatusOr<std::optional<double>> LabelDropoutFrom(const Facts& facts,
   return std::nullopt;
 }
 
+bool IsSelfConditioned(const Facts& facts) {
+  return std::any_of(facts.begin(), facts.end(), [](const auto& fact) {
+    return fact.first == kSelfConditioningFact && fact.second == "true";
+  });
+}
+
 // The names of diffusers before 0.18, which UNet2DModel.from_pretrained still understands.
 std::string CurrentName(const std::string& name) {
   if (!absl::StrContains(name, ".attentions.")) return name;
@@ -94,7 +100,7 @@ absl::Status CompareWithNetwork(const SafetensorsFile& file,
     wanted.insert(parameter.name);
     const auto found = file_names.find(parameter.name);
     if (found == file_names.end()) {
-      if (parameter.name != model::kAugmentEmbeddingName) missing.push_back(parameter.name);
+      if (!model::IsForTrainingAlone(parameter.name)) missing.push_back(parameter.name);
       continue;
     }
     const SafetensorsFile::Entry& entry = file.entries().at(found->second);
@@ -135,9 +141,11 @@ std::string PartOf(const std::string& name) {
   return name.substr(0, end);
 }
 
-std::vector<MatchedPart> PartsOf(const model::ParameterStore& store) {
+std::vector<MatchedPart> PartsOf(const model::ParameterStore& store,
+                                 const std::map<std::string, std::string>& file_names) {
   std::vector<MatchedPart> parts;
   for (const model::Parameter& parameter : store.parameters()) {
+    if (!file_names.contains(parameter.name)) continue;
     const std::string name = PartOf(parameter.name);
     if (parts.empty() || parts.back().name != name) parts.push_back({.name = name});
     ++parts.back().tensors;
@@ -180,7 +188,8 @@ absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::
   LANGEVIN_ASSIGN_OR_RETURN(const std::optional<double> label_dropout,
                             LabelDropoutFrom(folder.facts, facts_path));
   LANGEVIN_ASSIGN_OR_RETURN(folder.model,
-                            configs::ModelConfigFromJson(config_json, config_path, label_dropout));
+                            configs::ModelConfigFromJson(config_json, config_path, label_dropout,
+                                                         IsSelfConditioned(folder.facts)));
 
   folder.weights_path = JoinPath(model_path, kWeightsName);
   if (!file_system.Exists(folder.weights_path)) {
@@ -214,7 +223,7 @@ absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
   model::ParameterStore& store = network.parameters();
   LANGEVIN_RETURN_IF_ERROR(CompareWithNetwork(file, file_names, store));
   for (const model::Parameter& parameter : store.parameters()) {
-    if (!file_names.contains(parameter.name)) continue;  // Stays zero.
+    if (!file_names.contains(parameter.name)) continue;  // For training alone.
     const std::string& file_name = file_names.at(parameter.name);
     const SafetensorsFile::Entry& entry = file.entries().at(file_name);
     const at::Tensor values = at::empty(entry.shape, ScalarTypeOf(entry.dtype));
@@ -231,7 +240,7 @@ absl::StatusOr<std::vector<MatchedPart>> LoadWeights(FileSystem& file_system,
     model::ParameterStore::ViewOf(store.master(), parameter).copy_(values);
   }
   store.RefreshComputeWeights();
-  return PartsOf(store);
+  return PartsOf(store, file_names);
 }
 
 }  // namespace langevin::exporting

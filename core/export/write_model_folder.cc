@@ -11,7 +11,6 @@
 #include "core/export/model_folder.h"
 #include "core/model/make_network.h"
 #include "core/model/state_dict.h"
-#include "core/model/unet2d.h"
 #include "nlohmann/json.hpp"
 
 namespace langevin::exporting {
@@ -82,7 +81,7 @@ std::string PartOf(const configs::ModelConfig& model) {
 // The diffusers pipeline whose loop samples a UNet2DModel of this scheduler rightly, or our own
 // name where there is none: then model and scheduler are loaded one by one (docs/sampling.md).
 std::string PipelineOf(const ExportRequest& request) {
-  if (!request.model.in_diffusers()) return "LangevinPipeline";
+  if (!request.model.in_diffusers() || request.model.self_conditioning) return "LangevinPipeline";
   // Its pipeline decodes latents, and there is no decoder here: the images are the latents.
   if (IsDiT(request.model)) return "DiTPipeline";
   const std::string& scheduler = request.scheduler.class_name;
@@ -111,14 +110,12 @@ Json ModelIndex(const ExportRequest& request) {
   return index;
 }
 
-// Without the map of augmentation labels: it adds nothing where there are none, and diffusers has
-// no place for it.
+// Without what matters in training alone, which diffusers has no place for.
 std::vector<NamedTensor> ExportedWeights(const model::ParameterStore& store,
                                          const at::Tensor& weights) {
   std::vector<NamedTensor> tensors = model::StateDict(store, weights, "");
-  std::erase_if(tensors, [](const NamedTensor& tensor) {
-    return tensor.name == model::kAugmentEmbeddingName;
-  });
+  std::erase_if(tensors,
+                [](const NamedTensor& tensor) { return model::IsForTrainingAlone(tensor.name); });
   return tensors;
 }
 
@@ -129,6 +126,7 @@ Json FactsOf(const ExportRequest& request) {
   if (IsDiT(model) || model.label_dropout > 0) {
     facts[kLabelDropoutFact] = absl::StrFormat("%.9g", model.label_dropout);
   }
+  if (model.self_conditioning) facts[kSelfConditioningFact] = "true";
   if (const std::optional<int64_t> null_class = model.null_class()) {
     facts["null_class"] = absl::StrCat(*null_class);
   }

@@ -1,5 +1,5 @@
 // What a network is told beside noise and time: how training drops labels, and how much it knows of
-// augmentation.
+// augmentation; and whether it says how uncertain it is.
 #ifndef LANGEVIN_CORE_MODEL_CONDITIONING_H_
 #define LANGEVIN_CORE_MODEL_CONDITIONING_H_
 
@@ -10,10 +10,12 @@
 
 namespace langevin::model {
 
-// See configs::ModelConfig.
 struct Conditioning {
+  // See configs::ModelConfig.
   double label_dropout = 0;
   int64_t augment_dim = 0;
+  // See configs::LossConfig.
+  bool learns_uncertainty = false;
 };
 
 // In training each of `labels` (N, int64) becomes `null_label` with probability `rate`: drawn for

@@ -142,6 +142,7 @@ DiT::DiT(const configs::DiTConfig& config, configs::Precision precision, at::Dev
   proj_out_1_.emplace(MakeZeroLinear(store_, "proj_out_1", dim, 2 * dim));
   proj_out_2_.emplace(MakeZeroLinear(store_, "proj_out_2", dim,
                                      config_.patch_size * config_.patch_size * out_channels));
+  if (conditioning.learns_uncertainty) uncertainty_.emplace(store_);
   store_.Allocate(precision, device, trainable_multiple);
 }
 

@@ -94,6 +94,7 @@ Edm2UNet::Edm2UNet(const configs::Edm2UNetConfig& config, configs::Precision pre
   conv_out_.emplace(store_, "conv_out", config_.model_channels * config_.channel_mult[0],
                     config_.in_channels, 3);
   out_gain_ = DeclareGain(store_, "out_gain");
+  if (conditioning.learns_uncertainty) uncertainty_.emplace(store_);
   store_.Allocate(precision, device, trainable_multiple);
 }
 

@@ -25,19 +25,34 @@ struct NetworkOf<configs::Edm2UNetConfig> {
   using Type = Edm2UNet;
 };
 
-}  // namespace
+Conditioning ConditioningOf(const configs::ModelConfig& config) {
+  return {.label_dropout = config.label_dropout, .augment_dim = config.augment_dim};
+}
 
-std::unique_ptr<Network> MakeNetwork(const configs::ModelConfig& config,
-                                     configs::Precision precision, at::Device device,
-                                     int64_t trainable_multiple) {
-  const Conditioning conditioning{.label_dropout = config.label_dropout,
-                                  .augment_dim = config.augment_dim};
+std::unique_ptr<Network> MakeWith(const Conditioning& conditioning,
+                                  const configs::ModelConfig& config, configs::Precision precision,
+                                  at::Device device, int64_t trainable_multiple) {
   return std::visit(
       [&]<typename Config>(const Config& architecture) -> std::unique_ptr<Network> {
         return std::make_unique<typename NetworkOf<Config>::Type>(architecture, precision, device,
                                                                   trainable_multiple, conditioning);
       },
       config.architecture);
+}
+
+}  // namespace
+
+std::unique_ptr<Network> MakeNetwork(const configs::ModelConfig& config,
+                                     configs::Precision precision, at::Device device,
+                                     int64_t trainable_multiple) {
+  return MakeWith(ConditioningOf(config), config, precision, device, trainable_multiple);
+}
+
+std::unique_ptr<Network> MakeNetwork(const configs::RunConfig& config, configs::Precision precision,
+                                     at::Device device, int64_t trainable_multiple) {
+  Conditioning conditioning = ConditioningOf(*config.model);
+  conditioning.learns_uncertainty = config.diffusion.loss.uncertainty;
+  return MakeWith(conditioning, *config.model, precision, device, trainable_multiple);
 }
 
 int64_t CountParameters(const configs::ModelConfig& config) {

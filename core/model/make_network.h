@@ -19,6 +19,10 @@ std::unique_ptr<Network> MakeNetwork(const configs::ModelConfig& config,
                                      configs::Precision precision, at::Device device,
                                      int64_t trainable_multiple = 1);
 
+// The same for a run that has a model: with the parameters that training alone needs.
+std::unique_ptr<Network> MakeNetwork(const configs::RunConfig& config, configs::Precision precision,
+                                     at::Device device, int64_t trainable_multiple = 1);
+
 // How many numbers the weights of such a network are. Allocates none of them.
 int64_t CountParameters(const configs::ModelConfig& config);
 

@@ -113,6 +113,7 @@ UNet2D::UNet2D(const configs::UNetConfig& config, configs::Precision precision, 
                          config_.norm_num_groups.value_or(configs::SkipBlockGroups(channels[0])),
                          channels[0], config_.norm_eps);
   conv_out_.emplace(store_, "conv_out", channels[0], config_.out_channels, 3, 1, 1);
+  if (conditioning.learns_uncertainty) uncertainty_.emplace(store_);
   store_.Allocate(precision, device, trainable_multiple);
 }
 

@@ -21,10 +21,6 @@
 
 namespace langevin::model {
 
-// The name of the map of augmentation labels, which diffusers does not have. It says nothing where
-// there are none, so exports leave it out.
-inline constexpr char kAugmentEmbeddingName[] = "augment_embedding.weight";
-
 class UNet2D : public Network {
  public:
   // See MakeNetwork. With label dropout the table of classes has one row more, for the null label;

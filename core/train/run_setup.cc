@@ -50,10 +50,11 @@ absl::Status FitModelToData(configs::ModelConfig& model, const data::Dataset& da
                      ", but the images of the data set are ", shape.height, " x ", shape.width,
                      "; leave sample_size out or prepare the data in that size"));
   }
-  if (model.in_channels() != shape.channels) {
+  if (model.image_channels() != shape.channels) {
     return absl::InvalidArgumentError(absl::StrCat(
         name, ".in_channels ", model.in_channels(), ": the images of the data set have ",
-        shape.channels, " channels, and in_channels must be that"));
+        shape.channels, " channels, and in_channels must be ",
+        model.self_conditioning ? "twice that, with model.self_conditioning" : "that"));
   }
   // Filling in sample_size can make the model impossible: a size that cannot be halved often
   // enough.

@@ -127,8 +127,13 @@ absl::StatusOr<at::Tensor> TrainState::WholeEma(distributed::Communicator& commu
 
 absl::StatusOr<CheckpointTensors> TrainState::Tensors(distributed::Communicator& communicator) {
   const std::vector<Buffer> buffers = BuffersOf(*this);
-  return CopyOut(communicator, *this, buffers,
-                 checkpoint::DivideTensors(Describe(*this, buffers), communicator.size()));
+  std::vector<TensorView> views = Describe(*this, buffers);
+  if (loss_history.has_value()) views.push_back(loss_history->View());
+  LANGEVIN_ASSIGN_OR_RETURN(
+      CheckpointTensors tensors,
+      CopyOut(communicator, *this, buffers, checkpoint::DivideTensors(views, communicator.size())));
+  if (loss_history.has_value()) tensors.views.push_back(loss_history->View());
+  return tensors;
 }
 
 absl::StatusOr<CheckpointTensors> TrainState::AverageTensors(
@@ -153,6 +158,10 @@ absl::Status TrainState::Load(FileSystem& file_system, const checkpoint::Found& 
     model::FillFromStateDict(store, tensors, whole);
     if (buffer.kept == &weights) store.SetComputeWeights(whole);
     if (buffer.is_sliced) *buffer.kept = sharding->TakeLocal(whole);
+  }
+  if (loss_history.has_value()) {
+    LANGEVIN_RETURN_IF_ERROR(
+        checkpoint::LoadTensors(file_system, found, {loss_history->MutableView()}));
   }
   images_seen = found.metadata.images_seen;
   return absl::OkStatus();

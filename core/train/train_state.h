@@ -1,4 +1,5 @@
-// All that training changes: weights, their averages, the optimizer's moments, and the clock.
+// All that training changes: weights, their averages, the optimizer's moments, the clock, and where
+// times are drawn by losses those losses.
 //
 // Nothing else is carried from step to step. Sample order, noise, augmentation and schedules are
 // functions of (config, data, seed, images_seen).
@@ -7,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "core/base/file_system.h"
 #include "core/base/tensor_view.h"
 #include "core/checkpoint/checkpoint.h"
+#include "core/diffusion/loss_history.h"
 #include "core/model/network.h"
 #include "core/optim/adamw.h"
 #include "distributed/communicator.h"
@@ -41,6 +44,7 @@ struct TrainState {
   optim::OptimizerState optimizer;
   std::vector<std::string> average_names;  // Of the optimizer's averages: optim::AverageNames.
   int64_t images_seen = 0;
+  std::optional<diffusion::LossHistory> loss_history;  // Where times are drawn by it.
 
   // The state of a run that begins with the network's present weights: zero moments, the averages
   // copies.
@@ -54,15 +58,16 @@ struct TrainState {
   absl::StatusOr<at::Tensor> WholeEma(distributed::Communicator& communicator) const;
 
   // What a checkpoint holds: "model.", "ema." (or the names of the averages), "exp_avg.",
-  // "exp_avg_sq." and the parameter's name, whatever the sharding; with copies of those that this
-  // rank writes. A rank that keeps slices needs memory for one whole buffer meanwhile. All ranks
-  // together.
+  // "exp_avg_sq." and the parameter's name, whatever the sharding, with copies of those that this
+  // rank writes; and a view of the losses. A rank that keeps slices needs memory for one whole
+  // buffer meanwhile. All ranks together.
   absl::StatusOr<CheckpointTensors> Tensors(distributed::Communicator& communicator);
 
   // The averages alone, as a checkpoint has them, for rank 0 to write. All ranks together.
   absl::StatusOr<CheckpointTensors> AverageTensors(distributed::Communicator& communicator);
 
-  // Replaces all of it by what the checkpoint holds, written by any number of ranks.
+  // Replaces all of it by what the checkpoint holds, written by any number of ranks. It has the
+  // parts that this state has.
   absl::Status Load(FileSystem& file_system, const checkpoint::Found& found);
 };
 

@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/checkpoint/ema_snapshots.h"
 #include "core/diffusion/sampling.h"
+#include "core/diffusion/self_conditioning.h"
 #include "core/optim/schedule.h"
 #include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
@@ -57,6 +58,7 @@ Trainer::Trainer(TrainerEnvironment environment, const configs::RunConfig& confi
   loader_ = data::Loader::Create(
       environment_.dataset, options,
       [plan, begin = state_.images_seen](int64_t k) { return plan.FirstPosition(begin, k); });
+  if (state_.loss_history.has_value()) objective_->DrawTimesBy(*state_.loss_history);
 }
 
 absl::StatusOr<Outcome> Trainer::Run() {
@@ -68,6 +70,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
     environment_.control.SetPhase("all_reduce", state_.images_seen);
     LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor gradient_sum, exchange_.Finish());
     LANGEVIN_ASSIGN_OR_RETURN(const double loss, MeanLoss());
+    LANGEVIN_RETURN_IF_ERROR(RememberLosses());
 
     LANGEVIN_RETURN_IF_ERROR(UpdateWeights(gradient_sum, loss));
     state_.images_seen += plan_.global_batch;
@@ -89,6 +92,7 @@ absl::StatusOr<Outcome> Trainer::Run() {
 absl::Status Trainer::AccumulateGradients() {
   model::ParameterStore& parameters = state_.network->parameters();
   local_losses_.clear();
+  local_image_losses_.clear();
   for (int64_t i = 0; i < plan_.local_microbatches; ++i) {
     environment_.control.SetPhase("load", state_.images_seen);
     LANGEVIN_ASSIGN_OR_RETURN(data::Microbatch batch, loader_->Next());
@@ -97,7 +101,7 @@ absl::Status Trainer::AccumulateGradients() {
     const at::Tensor clean = at::from_blob(
         batch.images.data(), {batch.count, shape.channels, shape.height, shape.width}, at::kFloat);
     const at::Device device = parameters.device();
-    const diffusion::TrainingExample example =
+    diffusion::TrainingExample example =
         objective_->MakeExample(clean, config_.seed, batch.first_position).To(device);
     at::Tensor labels;
     if (config_.model->is_conditional()) {
@@ -111,13 +115,22 @@ absl::Status Trainer::AccumulateGradients() {
                                    .to(device);
     }
 
-    const at::Tensor prediction =
-        state_.network->Forward(example.input, example.timesteps, labels, context);
-    const at::Tensor loss = objective_->Loss(prediction, example);
+    const auto predict = [&](const at::Tensor& input) {
+      return state_.network->Forward(input, example.timesteps, labels, context);
+    };
+    const at::Tensor prediction = predict(
+        config_.model->self_conditioning
+            ? diffusion::SelfConditionedInput(example, predict, config_.seed, batch.first_position)
+            : example.input);
+    if (example.noise_levels.defined()) {
+      example.uncertainty = state_.network->UncertaintyAt(example.noise_levels);
+    }
+    const diffusion::ExampleLoss loss = objective_->Loss(prediction, example);
     LANGEVIN_RETURN_IF_ERROR(exchange_.BeforeBackward());
-    loss.backward();
+    loss.mean.backward();
     LANGEVIN_RETURN_IF_ERROR(exchange_.AfterBackward());
-    local_losses_.push_back(loss.item<double>());
+    local_losses_.push_back(loss.mean.item<double>());
+    if (loss.of_images.defined()) local_image_losses_.push_back(loss.of_images);
   }
   return absl::OkStatus();
 }
@@ -129,6 +142,21 @@ absl::StatusOr<double> Trainer::MeanLoss() {
   LANGEVIN_ASSIGN_OR_RETURN(const at::Tensor sum, distributed::TreeSum(environment_.communicator,
                                                                        plan_.microbatches, local));
   return sum.item<double>() / static_cast<double>(plan_.microbatches);
+}
+
+absl::Status Trainer::RememberLosses() {
+  if (!state_.loss_history.has_value()) return absl::OkStatus();
+  // Ranks have contiguous runs of the batch, so that theirs side by side are in its order.
+  const at::Tensor local = at::cat(local_image_losses_);
+  at::Tensor gathered = at::empty({plan_.global_batch}, local.options());
+  LANGEVIN_RETURN_IF_ERROR(environment_.communicator.AllGather(gathered, local)->Wait());
+  const at::Tensor losses = gathered.cpu();
+  for (int64_t i = 0; i < plan_.global_batch; ++i) {
+    const double step = objective_->TimeAt(config_.seed, state_.images_seen + i);
+    state_.loss_history->Add(static_cast<int64_t>(step), losses.data_ptr<float>()[i]);
+  }
+  objective_->DrawTimesBy(*state_.loss_history);
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::UpdateWeights(const at::Tensor& gradient_sum, double loss) {
@@ -234,6 +262,7 @@ absl::Status Trainer::DrawSamplesIfDue() {
                                      .class_of = {},
                                      .initial_noise = {}};
   LANGEVIN_ASSIGN_OR_RETURN(request.formulation, diffusion::FormulationFrom(scheduler));
+  request.formulation.self_conditioned = config_.model->self_conditioning;
   if (config_.model->is_conditional()) {
     const int64_t classes = environment_.dataset.num_classes();
     request.class_of = [classes](int64_t sample) { return sample % classes; };

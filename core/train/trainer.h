@@ -64,6 +64,8 @@ class Trainer {
 
   absl::Status AccumulateGradients();
   absl::StatusOr<double> MeanLoss();
+  // Where times are drawn by the losses that they had.
+  absl::Status RememberLosses();
   // Whether the step may change the weights; an error where the run has diverged.
   absl::StatusOr<bool> JudgeStep(double loss, double gradient_norm);
   absl::Status UpdateWeights(const at::Tensor& gradient_sum, double loss);
@@ -84,9 +86,10 @@ class Trainer {
   std::unique_ptr<diffusion::Objective> objective_;
   std::unique_ptr<data::Loader> loader_;
   GradientExchange exchange_;
-  std::vector<double> local_losses_;  // Of this step's microbatches on this rank.
-  int64_t last_checkpoint_ = -1;      // images_seen of the newest, or -1.
-  double last_checkpoint_time_ = 0;   // MonotonicSeconds.
+  std::vector<double> local_losses_;            // Of this step's microbatches on this rank.
+  std::vector<at::Tensor> local_image_losses_;  // And of the images in them, where times need it.
+  int64_t last_checkpoint_ = -1;                // images_seen of the newest, or -1.
+  double last_checkpoint_time_ = 0;             // MonotonicSeconds.
   double start_time_ = 0;
   double last_log_time_ = 0;
   int64_t last_log_images_ = 0;

@@ -137,6 +137,19 @@ TEST(ModelConfigTest, NamesFieldValueAndWhatIsAllowed) {
       HasSubstr("model.label_dropout: stands alone: must be beside unet, dit or edm2_unet"));
   EXPECT_THAT(ErrorOf("model { dit {} augment_dim: 9 }"),
               HasSubstr("model.augment_dim: value 9: must be 0 for dit; unet alone has it"));
+  EXPECT_THAT(ErrorOf("model { dit { in_channels: 3 } self_conditioning: true }"),
+              HasSubstr("model.self_conditioning: value true: needs dit.in_channels twice those of "
+                        "the images, for the estimate beside them, and 3 is odd"));
+  EXPECT_THAT(
+      ErrorOf("model { edm2_unet { in_channels: 2 } self_conditioning: true }"),
+      HasSubstr("model.self_conditioning: value true: must be false for edm2_unet, which has "
+                "as many channels at its output as at its input; use unet or dit"));
+  EXPECT_THAT(ErrorOf("model { dit { in_channels: 4 } self_conditioning: true }",
+                      {"diffusion.ddpm.prediction=SAMPLE"}),
+              HasSubstr("model.dit.out_channels: value 4: must equal half of in_channels, which is "
+                        "2: the network predicts an image like the one it gets"));
+  EXPECT_THAT(ErrorOf("model { self_conditioning: true }"),
+              HasSubstr("model.self_conditioning: stands alone"));
   EXPECT_THAT(ErrorOf("model { dit {} edm2_unet {} }"), HasSubstr("edm2_unet"));
   EXPECT_THAT(
       ErrorOf("model { edm2_unet {} }", {"train.precision=BF16", "distributed.zero_stage=1"}),

@@ -391,6 +391,8 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
         config.diffusion.process = DdpmConfig{.beta_schedule = static_cast<BetaSchedule>(below(4)),
                                               .beta_start = 1e-4 * (unit() + 0.1),
                                               .prediction = static_cast<Prediction>(below(3))};
+        if (below(2) == 0) config.diffusion.loss.weighting = Weighting::kLikelihood;
+        if (below(2) == 0) config.diffusion.times.distribution = TimeDistribution::kImportance;
         break;
       case 1:
         config.diffusion.process = EdmConfig{.sigma_min = 1e-3 + unit(), .rho = 1 + unit()};
@@ -405,6 +407,7 @@ TEST(ToTextTest, RandomConfigsSurviveTheWayOutAndBack) {
         config.diffusion.process =
             SdeConfig{.kind = static_cast<SdeKind>(below(3)), .beta_min = 0.1 + unit()};
         config.diffusion.loss = {.weighting = Weighting::kMinSnr, .gamma = 1 + unit()};
+        config.diffusion.loss.uncertainty = below(2) == 0;
         break;
     }
     config.optimizer.learning_rate = unit();

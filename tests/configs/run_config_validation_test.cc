@@ -74,7 +74,7 @@ TEST(RunConfigValidationTest, EveryFamilyIsPossibleWithItsDefaults) {
                                       Weighting::kSoftMinSnr, Weighting::kP2, Weighting::kEdm}) {
       EXPECT_EQ(ProblemOf([&](RunConfig& c) {
                   c.diffusion.process = process;
-                  c.diffusion.loss.weighting = weighting;
+                  c.diffusion.loss = {.weighting = weighting, .uncertainty = true};
                   c.diffusion.times.stratified = true;
                 }),
                 "none");
@@ -109,15 +109,57 @@ TEST(RunConfigValidationTest, CombinationsWithoutSenseAreRefused) {
          d.process = SdeConfig{.kind = SdeKind::kVe, .prediction = Prediction::kVPrediction};
        },
        "diffusion.sde.prediction: value V_PREDICTION: needs kind VP, where alpha^2 + sigma^2 = 1"},
-      {[](DiffusionConfig& d) { d.loss.weighting = Weighting::kLikelihood; },
-       "diffusion.loss.weighting: value LIKELIHOOD: needs diffusion { sde { } }; for DDPM, "
-       "variance LEARNED_RANGE learns the bound"},
+      {[](DiffusionConfig& d) {
+         d.process = FlowConfig();
+         d.loss.weighting = Weighting::kLikelihood;
+       },
+       "diffusion.loss.weighting: value LIKELIHOOD: needs diffusion { ddpm { } } or { sde { } }"},
+      {[](DiffusionConfig& d) {
+         d.process = DdpmConfig{.num_train_timesteps = 1};
+         d.loss.weighting = Weighting::kLikelihood;
+       },
+       "diffusion.loss.weighting: value LIKELIHOOD: needs diffusion.ddpm.num_train_timesteps above "
+       "1: the variance of a single step is 0"},
+      {[](DiffusionConfig& d) {
+         d.process = DdpmConfig{.variance = Variance::kLearnedRange};
+         d.loss.weighting = Weighting::kMinSnr;
+       },
+       "diffusion.ddpm.variance: value LEARNED_RANGE: needs diffusion.loss.weighting SIMPLE (the "
+       "hybrid loss) or LIKELIHOOD (the bound alone): they have weightings of their own"},
+      {[](DiffusionConfig& d) {
+         d.process = SdeConfig();
+         d.times.distribution = TimeDistribution::kImportance;
+       },
+       "diffusion.times.distribution: value IMPORTANCE: needs diffusion { ddpm { } }: it remembers "
+       "the losses of each step, and only ddpm's times are steps"},
+      {[](DiffusionConfig& d) {
+         d.times = {.distribution = TimeDistribution::kImportance, .deviation = 1};
+       },
+       "diffusion.times.deviation: must not be set: the distribution IMPORTANCE has none"},
+      {[](DiffusionConfig& d) {
+         d.loss = {.weighting = Weighting::kLikelihood, .uncertainty = true};
+       },
+       "diffusion.loss.uncertainty: value true: cannot be with weighting LIKELIHOOD: divided by "
+       "what is learned, the loss is no bound any more; use another weighting"},
+      {[](DiffusionConfig& d) {
+         d.process = DdpmConfig{.variance = Variance::kLearnedRange};
+         d.loss.uncertainty = true;
+       },
+       "diffusion.loss.uncertainty: value true: cannot be with diffusion.ddpm.variance "
+       "LEARNED_RANGE, whose hybrid loss has a weighting of its own; use FIXED_SMALL or "
+       "FIXED_LARGE"},
+      {[](DiffusionConfig& d) {
+         d.loss.uncertainty = true;
+         d.times.distribution = TimeDistribution::kImportance;
+       },
+       "diffusion.times.distribution: value IMPORTANCE: cannot be with diffusion.loss.uncertainty, "
+       "which makes the losses of all steps alike; use UNIFORM"},
       {[](DiffusionConfig& d) { d.loss.gamma = 3; },
        "diffusion.loss.gamma: value 3: must not be set: only the weightings MIN_SNR, SOFT_MIN_SNR "
        "and P2 have it"},
       {[](DiffusionConfig& d) { d.times.distribution = TimeDistribution::kLogNormal; },
-       "diffusion.times.distribution: must be UNIFORM for ddpm, whose times are steps; weight the "
-       "loss instead"},
+       "diffusion.times.distribution: value LOG_NORMAL: must be UNIFORM or IMPORTANCE for ddpm, "
+       "whose times are steps; weight the loss instead"},
       {[](DiffusionConfig& d) {
          d.process = EdmConfig();
          d.times.distribution = TimeDistribution::kUniform;

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "ATen/ATen.h"
+#include "core/diffusion/likelihood.h"
 #include "core/diffusion/loss_weighting.h"
 #include "core/diffusion/parameterization.h"
 #include "core/diffusion/scheduler_config.h"
@@ -201,6 +205,65 @@ TEST(TimeDistributionTest, ShiftMovesTheMedian) {
   EXPECT_NEAR(below, 5000, 5 * 50);
 }
 
+DiffusionConfig DrawnByLoss(int64_t steps) {
+  return {.process = DdpmConfig{.num_train_timesteps = steps},
+          .times = {.distribution = configs::TimeDistribution::kImportance}};
+}
+
+// Before losses are known, what they are drawn by says that all are equal.
+TEST(TimeDistributionTest, DrawnByLossStepsBeginUniform) {
+  TimeDistribution times(DrawnByLoss(10), FormulationFrom(DrawnByLoss(10)).process, kBatch);
+  std::vector<double> before;
+  for (int i = 0; i < 200; ++i) before.push_back(times.Draw(1, i));
+  EXPECT_EQ(times.ImportanceOf(3), 1);
+  times.SetFrequencies(LossHistory(10).Frequencies());
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(times.Draw(1, i), before[i]);
+  EXPECT_EQ(times.ImportanceOf(3), 1);
+}
+
+// As many draws of each step as were asked for, and, weighted, the mean of steps drawn uniformly.
+TEST(TimeDistributionTest, ImportanceChangesHowOftenAStepIsDrawnAndNotTheMean) {
+  constexpr int kDraws = 100000;
+  const std::vector<double> frequencies = {3, 0.1, 0.4, 0.5, 1};
+  TimeDistribution times(DrawnByLoss(5), FormulationFrom(DrawnByLoss(5)).process, kBatch);
+  times.SetFrequencies(frequencies);
+  const auto f = [](double t) { return std::exp(-2 * t) + t; };
+  std::vector<double> seen(5);
+  double sum = 0, squares = 0, uniform = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double t = times.Draw(1, i);
+    ++seen[static_cast<size_t>(t)];
+    const double value = times.ImportanceOf(t) * f(t);
+    sum += value;
+    squares += value * value;
+  }
+  double chi_square = 0;
+  for (size_t t = 0; t < 5; ++t) {
+    const double expected = kDraws * frequencies[t] / 5;
+    chi_square += (seen[t] - expected) * (seen[t] - expected) / expected;
+    uniform += f(static_cast<double>(t)) / 5;
+  }
+  EXPECT_LT(chi_square, 4 + 5 * std::sqrt(8.0));  // Four degrees of freedom.
+  const double mean = sum / kDraws;
+  EXPECT_NEAR(mean, uniform, 5 * std::sqrt((squares / kDraws - mean * mean) / kDraws));
+}
+
+// In every batch a step comes as often as asked for, up to one.
+TEST(TimeDistributionTest, StrataCoverStepsDrawnByLoss) {
+  DiffusionConfig config = DrawnByLoss(4);
+  config.times.stratified = true;
+  TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  const std::vector<double> frequencies = {2.6, 0.2, 0.5, 0.7};
+  times.SetFrequencies(frequencies);
+  for (uint64_t step = 0; step < 5; ++step) {
+    std::vector<double> seen(4);
+    for (int64_t i = 0; i < kBatch; ++i) {
+      ++seen[static_cast<size_t>(times.Draw(2, step * kBatch + i))];
+    }
+    for (size_t t = 0; t < 4; ++t) EXPECT_NEAR(seen[t], kBatch * frequencies[t] / 4, 1.001);
+  }
+}
+
 TEST(TimeDistributionTest, NormalQuantilesAreThoseOfTables) {
   EXPECT_NEAR(internal::NormalQuantile(0.5), 0, 1e-12);
   EXPECT_NEAR(internal::NormalQuantile(0.975), 1.959963984540054, 1e-12);
@@ -275,14 +338,64 @@ TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
   const at::Tensor clean = at::rand({2, 1, 2, 2});
   const auto simple = MakeObjective({.process = DdpmConfig()}, kBatch);
   const TrainingExample example = simple->MakeExample(clean, 0, 0);
-  EXPECT_NEAR(simple->Loss(example.target + 0.5, example).item<double>(), 0.25, 1e-6);
+  EXPECT_NEAR(simple->Loss(example.target + 0.5, example).mean.item<double>(), 0.25, 1e-6);
 
   const auto score =
       MakeObjective({.process = SdeConfig{.prediction = Prediction::kScore}}, kBatch);
   const TrainingExample weighted = score->MakeExample(clean, 0, 0);
   // sigma times the score is -epsilon: an error of 1 / sigma is one of 1.
-  EXPECT_NEAR(score->Loss(weighted.target + at::rsqrt(weighted.weights), weighted).item<double>(),
-              1, 1e-5);
+  EXPECT_NEAR(
+      score->Loss(weighted.target + at::rsqrt(weighted.weights), weighted).mean.item<double>(), 1,
+      1e-5);
+}
+
+// What u is told is EDM's own input for EDM, the same for other processes with the same noise
+// beside the signal, and finite where there is no signal.
+TEST(UncertaintyTest, IsToldTheSignalToNoiseRatio) {
+  const at::Tensor clean = at::rand({64, 1, 1, 1});
+  for (DiffusionConfig config : AllConfigs()) {
+    EXPECT_FALSE(MakeObjective(config, kBatch)->MakeExample(clean, 3, 0).noise_levels.defined());
+    config.loss.uncertainty = true;
+    const auto objective = MakeObjective(config, kBatch);
+    const TrainingExample example = objective->MakeExample(clean, 3, 0);
+    const Formulation formulation = FormulationFrom(config);
+    for (int64_t i = 0; i < clean.size(0); ++i) {
+      const double told = example.noise_levels[i].item<double>();
+      EXPECT_NEAR(told, -formulation.process->HalfLogSnr(objective->TimeAt(3, i)) / 4, 1e-5);
+    }
+    if (std::holds_alternative<EdmConfig>(*config.process)) {
+      EXPECT_TRUE(at::allclose(example.noise_levels, example.timesteps));
+    }
+  }
+  const DiffusionConfig zero_snr{.process = DdpmConfig{.num_train_timesteps = 2,
+                                                       .prediction = Prediction::kSample,
+                                                       .rescale_betas_zero_snr = true},
+                                 .loss = {.uncertainty = true}};
+  const at::Tensor levels = MakeObjective(zero_snr, kBatch)->MakeExample(clean, 3, 0).noise_levels;
+  EXPECT_EQ(levels.max().item<float>(), 5);
+}
+
+// Karras et al. 2024, equation 15, on top of any weighting: least, and without a gradient, where u
+// is the logarithm of the weighted loss of each image, and there 1 + log E.
+TEST(UncertaintyTest, IsLeastAtTheLogarithmOfTheLoss) {
+  const DiffusionConfig config{.process = SdeConfig{.prediction = Prediction::kScore},
+                               .loss = {.uncertainty = true}};
+  const auto objective = MakeObjective(config, kBatch);
+  const at::Tensor clean = at::rand({4, 1, 2, 2});
+  TrainingExample example = objective->MakeExample(clean, 0, 0);
+  const at::Tensor prediction = example.target + at::rand_like(clean) / at::sqrt(example.weights);
+  const at::Tensor expected =
+      at::log((example.weights * at::square(prediction - example.target)).mean({1, 2, 3}, true));
+  example.uncertainty = expected.clone().set_requires_grad(true);
+  const at::Tensor least = objective->Loss(prediction, example).mean;
+  EXPECT_NEAR(least.item<double>(), 1 + expected.mean().item<double>(), 1e-5);
+  least.backward();
+  EXPECT_LT(example.uncertainty.grad().abs().max().item<double>(), 1e-6);
+  for (const double offset : {-0.5, 0.5}) {
+    example.uncertainty = expected + offset;
+    EXPECT_NEAR(objective->Loss(prediction, example).mean.item<double>(),
+                least.item<double>() + std::exp(-offset) + offset - 1, 1e-5);
+  }
 }
 
 // Golden values of shared/numerics.md, 1: DDPM's linear schedule.
@@ -308,6 +421,128 @@ TEST(StepPosteriorTest, BinsAreAPartition) {
   }
 }
 
+DiffusionConfig BoundConfig(configs::Variance variance, int64_t steps) {
+  return {.process = DdpmConfig{.num_train_timesteps = steps,
+                                .prediction = Prediction::kSample,
+                                .variance = variance},
+          .loss = {.weighting = Weighting::kLikelihood},
+          .times = {.distribution = configs::TimeDistribution::kImportance}};
+}
+
+// A history with kLength losses of each step, of which `loss` is one.
+LossHistory HistoryOf(int64_t steps, const std::function<double(int64_t)>& loss) {
+  LossHistory history(steps);
+  for (int64_t t = 0; t < steps; ++t) {
+    for (int i = 0; i < LossHistory::kLength; ++i) history.Add(t, static_cast<float>(loss(t)));
+  }
+  return history;
+}
+
+// For a network that always sees the same image in the noise no term depends on the noise, so that
+// those of a batch are those that evaluation adds up.
+TEST(BoundObjectiveTest, TheTermsAddUpToTheBoundThatIsEvaluated) {
+  constexpr int64_t kSteps = 20;
+  const at::Tensor image = at::rand({1, 2, 3, 3}).mul(255).round().div(127.5).sub(1);
+  const at::Tensor batch = image.expand({400, 2, 3, 3}).contiguous();
+  for (const configs::Variance variance :
+       {configs::Variance::kFixedSmall, configs::Variance::kFixedLarge,
+        configs::Variance::kLearnedRange}) {
+    const DiffusionConfig config = BoundConfig(variance, kSteps);
+    const bool learned = variance == configs::Variance::kLearnedRange;
+    const auto objective = MakeObjective(config, kBatch);
+    const TrainingExample example = objective->MakeExample(batch, 1, 0);
+    at::Tensor prediction = at::full_like(batch, 0.25);
+    if (learned) prediction = at::cat({prediction, at::full_like(batch, -0.4)}, 1);
+    const at::Tensor losses = objective->Loss(prediction, example).of_images;
+    std::vector<double> terms(kSteps, -1);
+    for (int64_t i = 0; i < 400; ++i) {
+      terms[example.timesteps[i].item<int64_t>()] = losses[i].item<double>() / kSteps;
+    }
+    double bits = 0;
+    for (const double term : terms) {
+      ASSERT_GE(term, 0);
+      bits += term;
+    }
+
+    const Denoiser denoiser = [&](const at::Tensor& sample, const NoiseLevel&) {
+      Denoised denoised{.original = at::full_like(sample, 0.25)};
+      if (learned) denoised.variance = at::full_like(sample, -0.4);
+      return denoised;
+    };
+    const NoiseSchedule schedule = MakeNoiseSchedule(SchedulerConfigFrom(config));
+    const VariationalBound bound =
+        BoundOf(image, denoiser, *FormulationFrom(config).process, schedule,
+                {.variance = variance == configs::Variance::kFixedLarge ? StepVariance::kBeta
+                                                                        : StepVariance::kPosterior},
+                1, 0);
+    const double expected = (bound.nats - bound.prior) / std::log(2.0) / 18;
+    EXPECT_NEAR(bits, expected, 1e-4 * expected);
+  }
+}
+
+// What steps are drawn by changes how noisy the loss is, and not what it is the mean of; drawn in
+// proportion to their losses it varies least, which is what it is for.
+TEST(BoundObjectiveTest, DrawnByLossTheMeanIsTheSameAndLessNoisy) {
+  constexpr int64_t kSteps = 20, kImages = 4000;
+  const auto objective = MakeObjective(BoundConfig(configs::Variance::kFixedSmall, kSteps), kBatch);
+  const at::Tensor batch = at::full({kImages, 1, 2, 2}, 0.5);
+  const auto losses = [&] {
+    const TrainingExample example = objective->MakeExample(batch, 1, 0);
+    const ExampleLoss loss = objective->Loss(at::zeros_like(batch), example);
+    const at::Tensor weighted = (example.importance * loss.of_images).to(at::kDouble);
+    EXPECT_NEAR(loss.mean.item<double>(), weighted.mean().item<double>(),
+                1e-4 * weighted.mean().item<double>());
+    return std::pair(example, weighted);
+  };
+  const auto [example, uniform] = losses();
+  std::vector<double> terms(kSteps);
+  for (int64_t i = 0; i < kImages; ++i) {
+    terms[example.timesteps[i].item<int64_t>()] = uniform[i].item<double>();
+  }
+  double mean = 0;
+  for (const double term : terms) mean += term / kSteps;
+  objective->DrawTimesBy(HistoryOf(kSteps, [&](int64_t t) { return terms[t]; }));
+  const auto [second_example, by_loss] = losses();
+  const double error = by_loss.std().item<double>() / std::sqrt(1.0 * kImages);
+  EXPECT_NEAR(by_loss.mean().item<double>(), mean, 5 * error + 1e-5 * mean);
+  EXPECT_LT(by_loss.std().item<double>(), 0.1 * uniform.std().item<double>());
+}
+
+// All of the loss is the bound: the mean learns from it too, and where mean and variance are the
+// posterior's no step but the first costs anything.
+TEST(BoundObjectiveTest, TheBoundAloneTeachesMeanAndVariance) {
+  const DiffusionConfig config = BoundConfig(configs::Variance::kLearnedRange, 50);
+  const auto objective = MakeObjective(config, kBatch);
+  const at::Tensor clean = at::rand({64, 1, 2, 2}) * 2 - 1;
+  const TrainingExample example = objective->MakeExample(clean, 5, 0);
+  at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
+  prediction.set_requires_grad(true);
+  objective->Loss(prediction, example).mean.backward();
+  EXPECT_GT(prediction.grad().abs().min().item<double>(), 0);
+  const at::Tensor perfect =
+      objective->Loss(at::cat({example.target, at::full_like(clean, -1)}, 1), example).of_images;
+  for (int64_t i = 0; i < 64; ++i) {
+    if (example.timesteps[i].item<int64_t>() == 0) continue;
+    EXPECT_NEAR(perfect[i].item<double>(), 0, 1e-4);
+  }
+}
+
+// The hybrid loss is the same number however steps are drawn, as long as all are drawn alike.
+TEST(HybridObjectiveTest, ImagesLossesHaveTheHybridLossAsTheirMean) {
+  DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
+  const at::Tensor clean = at::rand({16, 1, 2, 2}) * 2 - 1;
+  const auto objective = MakeObjective(config, kBatch);
+  const TrainingExample example = objective->MakeExample(clean, 5, 0);
+  const at::Tensor prediction = at::rand({16, 2, 2, 2});
+  const ExampleLoss loss = objective->Loss(prediction, example);
+  EXPECT_FALSE(loss.of_images.defined());
+  config.times.distribution = configs::TimeDistribution::kImportance;
+  const auto by_loss = MakeObjective(config, kBatch);
+  const ExampleLoss same = by_loss->Loss(prediction, by_loss->MakeExample(clean, 5, 0));
+  EXPECT_NEAR(same.mean.item<double>(), loss.mean.item<double>(), 1e-5);
+  EXPECT_NEAR(same.of_images.mean().item<double>(), loss.mean.item<double>(), 1e-5);
+}
+
 TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
   const DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
   const auto objective = MakeObjective(config, kBatch);
@@ -315,7 +550,7 @@ TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
   prediction.set_requires_grad(true);
-  objective->Loss(prediction, example).backward();
+  objective->Loss(prediction, example).mean.backward();
   const at::Tensor mean_gradient = prediction.grad().narrow(1, 0, 1);
   // Of the simple loss: 2 * 0.1 / number of values.
   EXPECT_TRUE(at::allclose(mean_gradient, at::full_like(mean_gradient, 0.2 / clean.numel())));
@@ -330,7 +565,7 @@ TEST(HybridObjectiveTest, APerfectMeanWantsThePosteriorVariance) {
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   const auto loss_at = [&](double range) {
     return objective->Loss(at::cat({example.target, at::full_like(clean, range)}, 1), example)
-        .item<double>();
+        .mean.item<double>();
   };
   EXPECT_LT(loss_at(-1), loss_at(-0.5));
   EXPECT_LT(loss_at(-0.5), loss_at(1));
