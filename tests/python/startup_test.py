@@ -1,12 +1,13 @@
 """The program is two files, of which one does without LibTorch; its users see one program."""
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from conftest import ENVIRONMENT, LANGEVIN, MPIRUN, make_idx_folder, run
+from conftest import ENVIRONMENT, LANGEVIN, MPIRUN, make_idx_folder, run, wait_until
 
 TENSORS = f"{LANGEVIN}-tensors"
 
@@ -60,6 +61,21 @@ def test_runs_through_a_link_from_anywhere(tmp_path):
         subprocess.run([link, *command], cwd="/", env=ENVIRONMENT, check=True, capture_output=True)
     subprocess.run(["diffusion", "train", "--help"], cwd="/", check=True, capture_output=True,
                    env={**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+
+def test_keeps_its_process_and_its_name(tmp_path):
+    # Waits for its config, which never comes.
+    os.mkfifo(tmp_path / "config")
+    process = subprocess.Popen([LANGEVIN, "train", "--config", tmp_path / "config", "--data", tmp_path,
+                                "--output", tmp_path / "run"], env=ENVIRONMENT)
+    file = pathlib.Path(f"/proc/{process.pid}")
+    try:
+        wait_until(lambda: (file / "exe").resolve().name == "langevin-tensors")
+        wait_until(lambda: (file / "comm").read_text() == "langevin\n")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_half_of_it_says_what_is_missing(tmp_path):
