@@ -159,6 +159,10 @@ ShardWriter::IndexRow ShardWriter::AppendBlob(std::vector<std::byte>& blob, Imag
   return row;
 }
 
+void ShardWriter::Expect(int64_t images) {
+  if (!spec_.compressed) pixels_.reserve(static_cast<size_t>(images * spec_.image_bytes()));
+}
+
 void ShardWriter::Add(const ShardSample& sample) {
   assert(static_cast<int64_t>(sample.pixels.size()) == spec_.image_bytes());
   assert(!spec_.has_labels || sample.label >= 0);

@@ -62,6 +62,9 @@ class ShardWriter {
  public:
   explicit ShardWriter(const ShardSpec& spec) : spec_(spec) {}
 
+  // That so many images will come, where it is known: memory for them is taken once.
+  void Expect(int64_t images);
+
   // Adds an image; its parts have the sizes that the spec says.
   void Add(const ShardSample& sample);
 

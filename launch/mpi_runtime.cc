@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "ATen/Parallel.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -21,18 +20,12 @@
 #include "core/base/file_system.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
-#include "distributed/local_communicator.h"
-#include "distributed/mpi_communicator.h"
 #include "distributed/mpi_control.h"
 #include "distributed/mpi_heartbeat.h"
 #include "distributed/mpi_status.h"
-#include "distributed/recording_communicator.h"
 #include "distributed/watchdog.h"
 #include "launch/deadline.h"
 #include "launch/fault_injection.h"
-#ifdef LANGEVIN_CUDA
-#include "distributed/nccl_communicator.h"
-#endif
 
 namespace langevin::launch {
 namespace {
@@ -47,8 +40,6 @@ constexpr std::chrono::milliseconds kLastWords{1000};
 constexpr std::chrono::milliseconds kLastWordsOfAll{2000};
 // How long it may take to end this process once that is decided: its last words and MPI_Abort.
 constexpr double kAbortSeconds = 6;
-// The watchdog, which can name the missing rank, acts before the communicator's own time limit.
-constexpr double kWatchdogLeadSeconds = 10;
 // After a collective has failed: beyond the time in which a missing rank is found by its silence.
 constexpr double kVerdictSeconds = 2;
 // Of the flight record, in the log; all of it is in the run folder.
@@ -171,58 +162,6 @@ bool MpiRuntime::HasSpareCores(int threads) const {
 distributed::ControlChannel& MpiRuntime::control() {
   if (mpi_control_ != nullptr) return *mpi_control_;
   return *single_control_;
-}
-
-absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeCommunicator(
-    CommunicatorKind kind, bool on_device, double timeout_seconds) {
-  absl::StatusOr<std::unique_ptr<distributed::Communicator>> backend = absl::UnknownError("");
-  {
-    // What backends exchange while they are made is theirs, but a rank may not come to it.
-    distributed::ScopedCollective record(recorder_.get(), board_.get(), "make_communicator", 0);
-    backend = MakeBackend(kind, on_device, timeout_seconds + kWatchdogLeadSeconds);
-    if (!backend.ok()) record.Fail();
-  }
-  LANGEVIN_RETURN_IF_ERROR(backend.status());
-  return distributed::MakeRecordingCommunicator(*std::move(backend), recorder_, board_);
-}
-
-absl::StatusOr<std::unique_ptr<distributed::Communicator>> MpiRuntime::MakeBackend(
-    CommunicatorKind kind, bool on_device, double timeout_seconds) {
-  if (kind == CommunicatorKind::kNccl && !on_device) {
-    return absl::FailedPreconditionError(
-        "distributed.backend NCCL exchanges tensors between GPUs, and this run is on the CPU; "
-        "use MPI or AUTO");
-  }
-  if (kind == CommunicatorKind::kMpi && on_device) {
-    return absl::FailedPreconditionError(
-        "distributed.backend MPI exchanges tensors in host memory, and this run is on a GPU; use "
-        "NCCL or AUTO");
-  }
-  if (on_device) {
-#ifdef LANGEVIN_CUDA
-    distributed::NcclOptions options;
-    options.rank = rank_;
-    options.size = size_;
-    options.device_index = local_rank_;
-    options.timeout_seconds = timeout_seconds;
-    options.broadcast = [this](const std::string& text) -> absl::StatusOr<std::string> {
-      LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> all, control().AllGather(text));
-      return all[0];
-    };
-    return distributed::MakeNcclCommunicator(options);
-#else
-    return absl::FailedPreconditionError(
-        "this langevin was built without CUDA and NCCL; build it where the CUDA toolkit is, or "
-        "train on the CPU");
-#endif
-  }
-  if (!uses_mpi_) {
-    return distributed::LocalGroup(1, timeout_seconds).MakeCommunicator(0);
-  }
-  // Between hosts most of a collective is waiting for the network.
-  const bool advises_overlap = local_size_ < size_ || HasSpareCores(at::get_num_threads());
-  return distributed::MpiCommunicator::Create(
-      MPI_COMM_WORLD, {.timeout_seconds = timeout_seconds, .advises_overlap = advises_overlap});
 }
 
 absl::Status MpiRuntime::StartWatchdog() {

@@ -1,5 +1,6 @@
-// This process as one of several: starts MPI where there is a launcher, makes what ranks talk
-// through, and sees to it that all end together.
+// This process as one of several: starts MPI where there is a launcher, makes the channel through
+// which ranks agree, and sees to it that all end together. What carries tensors between them is
+// launch/make_communicator.h's.
 //
 // main makes one, and ends through Finish. Nothing else calls MPI_Init, MPI_Finalize or MPI_Abort.
 #ifndef LANGEVIN_LAUNCH_MPI_RUNTIME_H_
@@ -15,7 +16,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "distributed/communicator.h"
 #include "distributed/control.h"
 #include "distributed/flight_recorder.h"
 #include "distributed/phase_board.h"
@@ -27,9 +27,6 @@ class Watchdog;
 }  // namespace langevin::distributed
 
 namespace langevin::launch {
-
-// Which collectives carry the tensors. kAuto: NCCL for device tensors, else MPI.
-enum class CommunicatorKind { kAuto, kMpi, kNccl };
 
 // Used by the thread that made it.
 class MpiRuntime {
@@ -70,13 +67,9 @@ class MpiRuntime {
   // The channel for agreements. Made once, lives as long as this.
   distributed::ControlChannel& control();
 
-  // A communicator for tensors on the CPU (whose advice on overlap counts ATen's threads, so set
-  // them before), or on CUDA device local_rank() if `on_device`. All ranks
-  // together. In a world without MPI it is the local one. FailedPrecondition: NCCL for CPU tensors,
-  // or where it is not built in. The caller shuts it down before Finish on every path that did not
-  // fail.
-  absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeCommunicator(
-      CommunicatorKind kind, bool on_device, double timeout_seconds);
+  // What the watchdog sees of this rank: its phase, and the collectives that it recorded.
+  const std::shared_ptr<distributed::PhaseBoard>& board() const { return board_; }
+  const std::shared_ptr<distributed::FlightRecorder>& recorder() const { return recorder_; }
 
   // How long, from now on, a rank may be silent and a collective may be under way.
   void SetDeadlines(double silence_seconds, double collective_seconds);
@@ -100,9 +93,6 @@ class MpiRuntime {
   absl::Status InitializeMpi();
   absl::Status FindLocalRanks();
   absl::Status StartWatchdog();
-  absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeBackend(CommunicatorKind kind,
-                                                                         bool on_device,
-                                                                         double timeout_seconds);
   // The newest collectives to the log, all that are recorded to the flight folder.
   void TellCollectives(const std::string& reason);
   // Ends the process, and the others if MPI can. `last_words` is run first and may hang.

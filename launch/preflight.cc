@@ -24,6 +24,7 @@
 #include "launch/preflight_findings.h"
 #include "launch/preflight_interfaces.h"
 #include "launch/preflight_network.h"
+#include "launch/tensor_subcommands.h"
 
 namespace langevin::launch {
 namespace {
@@ -144,11 +145,7 @@ void RegisterPreflight(CLI::App& program, std::function<absl::Status()>& action,
                        ReadRunNeeds read_run_needs) {
   const auto flags = std::make_shared<PreflightFlags>();
   flags->read_run_needs = std::move(read_run_needs);
-  CLI::App* command = program.add_subcommand(
-      "preflight",
-      "Checks launcher, ranks, memory, network and disks, and says what to fix. Start it just as "
-      "training will be started: mpirun -n N langevin preflight, or srun --mpi=pmix langevin "
-      "preflight.");
+  CLI::App* command = program.add_subcommand(kPreflight.name, kPreflight.description);
   command->add_option("--config", flags->config,
                       "Run config, or a preset's name, that must be the same on all ranks; also "
                       "tells how large a checkpoint is and what the network makes of it");

@@ -23,17 +23,23 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/digest.h"
+#include "launch/program_files.h"
 #include "nlohmann/json.hpp"
 
 namespace langevin::launch {
 namespace {
 
-std::string FileDigest(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+// Of both of its files.
+std::string ProgramDigest() {
   std::vector<char> buffer(1 << 20);
   Digest digest;
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), file.gcount() > 0) {
-    digest.Update(std::as_bytes(std::span(buffer.data(), static_cast<size_t>(file.gcount()))));
+  for (const std::string& path :
+       {std::string("/proc/self/exe"), JoinPath(ProgramFolder(), kProgramFile)}) {
+    std::ifstream file(path, std::ios::binary);
+    while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())),
+           file.gcount() > 0) {
+      digest.Update(std::as_bytes(std::span(buffer.data(), static_cast<size_t>(file.gcount()))));
+    }
   }
   return digest.Hex();
 }
@@ -186,7 +192,7 @@ RankFacts LookAround(FileSystem& file_system, const std::string& data, const std
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
   facts.host = host;
-  facts.program = FileDigest("/proc/self/exe");
+  facts.program = ProgramDigest();
   cpu_set_t mask;
   CPU_ZERO(&mask);
   facts.cores = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;

@@ -13,7 +13,7 @@ namespace langevin::launch {
 
 struct RankFacts {
   std::string host;
-  std::string program;  // Digest of the program's file.
+  std::string program;  // Digest of the program's files.
   int cores = 0;        // This rank may run on.
   int threads = 0;      // It would compute with.
   int local_ranks = 0;  // On its node, itself included.

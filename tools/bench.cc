@@ -2,10 +2,11 @@
 
 #include <memory>
 
+#include "launch/tensor_subcommands.h"
 #include "tools/bench_collectives.h"
 #include "tools/bench_loader.h"
 #include "tools/bench_step.h"
-#include "tools/run_on_ranks.h"
+#include "tools/compute_on_ranks.h"
 
 namespace langevin::tools {
 namespace {
@@ -17,8 +18,8 @@ void RunWhenParsed(CLI::App* command, std::function<absl::Status()>& action,
                    absl::Status (*run)(const Options&, launch::MpiRuntime&)) {
   command->callback([options, run, &action] {
     action = [options, run] {
-      return RunOnRanks(launch::Purpose::kTool,
-                        [&](launch::MpiRuntime& runtime) { return run(*options, runtime); });
+      return ComputeOnRanks(launch::Purpose::kTool,
+                            [&](launch::MpiRuntime& runtime) { return run(*options, runtime); });
     };
   });
 }
@@ -119,8 +120,7 @@ void RegisterLoader(CLI::App* bench, std::function<absl::Status()>& action) {
 }  // namespace
 
 void RegisterBench(CLI::App& program, std::function<absl::Status()>& action) {
-  CLI::App* bench = program.add_subcommand(
-      "bench", "Measure this machine: JSON lines on stdout; also under mpirun or srun");
+  CLI::App* bench = program.add_subcommand(launch::kBench.name, launch::kBench.description);
   bench->require_subcommand(1);
   RegisterStep(bench, action);
   RegisterLoader(bench, action);

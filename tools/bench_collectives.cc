@@ -15,7 +15,7 @@
 #include "distributed/gradient_reducer.h"
 #include "distributed/network_model.h"
 #include "tools/bench_report.h"
-#include "tools/run_on_ranks.h"
+#include "tools/compute_on_ranks.h"
 
 namespace langevin::tools {
 namespace {
@@ -127,7 +127,7 @@ absl::Status BenchCollectives(const CollectivesBenchOptions& options, launch::Mp
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device,
                             ChooseDevice(runtime, configs::Backend::kAuto));
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> communicator,
-                            runtime.MakeCommunicator(launch::CommunicatorKind::kAuto,
+                            launch::MakeCommunicator(runtime, launch::CommunicatorKind::kAuto,
                                                      device.is_cuda(), /*timeout_seconds=*/60));
   for (const Kind& kind : Kinds()) {
     LANGEVIN_RETURN_IF_ERROR(MeasureKind(options, runtime, *communicator, device, kind));

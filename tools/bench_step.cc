@@ -18,8 +18,8 @@
 #include "distributed/agreement.h"
 #include "launch/stop_signals.h"
 #include "tools/bench_report.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/random_images.h"
-#include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
 namespace {
@@ -109,7 +109,7 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
   runtime.SetDeadlines(config.distributed.timeout_seconds, config.distributed.timeout_seconds);
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::unique_ptr<distributed::Communicator> communicator,
-      runtime.MakeCommunicator(launch::CommunicatorKind::kAuto, device.is_cuda(),
+      launch::MakeCommunicator(runtime, launch::CommunicatorKind::kAuto, device.is_cuda(),
                                config.distributed.timeout_seconds));
   const configs::ModelConfig& architecture = *config.model;
   const configs::SampleSize size = *architecture.sample_size();

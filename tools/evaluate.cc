@@ -5,14 +5,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/metrics/metric_set.h"
+#include "launch/tensor_subcommands.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/evaluation.h"
-#include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
 
 void RegisterEvaluate(CLI::App& program, std::function<absl::Status()>& action) {
-  CLI::App* command = program.add_subcommand(
-      "evaluate", "Measure how good and how new a model's images are; also under mpirun or srun");
+  CLI::App* command = program.add_subcommand(launch::kEvaluate.name, launch::kEvaluate.description);
   auto options = std::make_shared<EvaluateOptions>();
   CLI::Option_group* images = command->add_option_group("images", "What to evaluate (one of)");
   CLI::Option* model = images->add_option("--model", options->model,
@@ -79,7 +79,7 @@ void RegisterEvaluate(CLI::App& program, std::function<absl::Status()>& action) 
       ->capture_default_str();
   command->callback([options, &action] {
     action = [options] {
-      return RunOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
+      return ComputeOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
         return EvaluateOnRank(*options, runtime);
       });
     };

@@ -23,12 +23,12 @@
 #include "core/metrics/metric_set.h"
 #include "core/train/sample_grid.h"
 #include "distributed/agreement.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/evaluate_folder.h"
 #include "tools/evaluate_likelihood.h"
 #include "tools/evaluate_results.h"
 #include "tools/evaluate_sources.h"
 #include "tools/progress_line.h"
-#include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
 namespace {
@@ -399,7 +399,7 @@ absl::Status EvaluateOnRank(const EvaluateOptions& options, launch::MpiRuntime& 
   // metrics.
   runtime.SetDeadlines(kRankSilenceSeconds, kLongestWaitSeconds);
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<distributed::Communicator> communicator,
-                            runtime.MakeCommunicator(launch::CommunicatorKind::kAuto,
+                            launch::MakeCommunicator(runtime, launch::CommunicatorKind::kAuto,
                                                      device.is_cuda(), kLongestWaitSeconds));
   LANGEVIN_RETURN_IF_ERROR(evaluation.Run(*communicator));
   runtime.control().SetPhase("metrics", 0);

@@ -14,6 +14,7 @@
 #include "core/diffusion/scheduler_config.h"
 #include "core/export/model_source.h"
 #include "core/export/post_hoc_model.h"
+#include "launch/tensor_subcommands.h"
 
 namespace langevin::tools {
 namespace {
@@ -93,8 +94,7 @@ absl::Status RunExport(const ExportOptions& options) {
 }  // namespace
 
 void RegisterExport(CLI::App& program, std::function<absl::Status()>& action) {
-  CLI::App* command =
-      program.add_subcommand("export", "Write a run's model as a folder that diffusers loads");
+  CLI::App* command = program.add_subcommand(launch::kExport.name, launch::kExport.description);
   auto options = std::make_shared<ExportOptions>();
   command->add_option("--run", options->run, "a run, or one of its checkpoints")->required();
   command->add_option("--output", options->output, "the folder to write")->required();

@@ -2,21 +2,17 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "ATen/ATen.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/base/digest.h"
 #include "core/base/memory.h"
 #include "core/base/png.h"
-#include "core/base/safetensors.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
-#include "core/export/model_folder.h"
-#include "core/model/make_network.h"
-#include "core/model/state_dict.h"
+#include "core/export/is_model_folder.h"
 #include "data/contact_sheet.h"
 #include "data/describe.h"
 #include "data/manifest.h"
@@ -30,67 +26,14 @@ struct InspectOptions {
   std::string contact_sheet;  // Where to write it; empty: nowhere.
 };
 
-void Print(const std::string& name, const std::string& value) {
-  absl::PrintF("%-18s %s\n", name, value);
-}
-
-// The digest of a model's weights by name, type, shape and bytes.
-absl::StatusOr<std::string> WeightsDigest(FileSystem& file_system,
-                                          const exporting::ModelFolder& folder) {
-  const std::unique_ptr<model::Network> network =
-      model::MakeNetwork(folder.model, configs::Precision::kFp32, at::kCPU);
-  LANGEVIN_RETURN_IF_ERROR(exporting::LoadWeights(file_system, folder, *network).status());
-  const std::vector<model::NamedTensor> tensors =
-      model::StateDict(network->parameters(), network->parameters().master(), "");
-  Digest digest;
-  for (const TensorView& view : model::ViewsOf(tensors)) {
-    digest.UpdateString(view.name);
-    digest.UpdateString(ShapeString(view.shape));
-    digest.Update(view.bytes);
-  }
-  return digest.Hex();
-}
-
-absl::Status InspectModelFolder(FileSystem& file_system, const InspectOptions& options) {
-  LANGEVIN_ASSIGN_OR_RETURN(const exporting::ModelFolder folder,
-                            exporting::ReadModelFolder(file_system, options.path));
-  LANGEVIN_ASSIGN_OR_RETURN(const std::string digest, WeightsDigest(file_system, folder));
-  if (options.digest) {
-    absl::PrintF("digest %s\n", digest);
-    return absl::OkStatus();
-  }
-  const configs::ModelConfig& config = folder.model;
-  Print("kind", config.in_diffusers() ? "diffusers model folder" : "Langevin model folder");
-  Print("model",
-        absl::StrCat(config.class_name(), ", ", model::CountParameters(config), " parameters"));
-  if (const auto size = config.sample_size(); size.has_value()) {
-    Print("sample size",
-          absl::StrCat(size->height, " x ", size->width, " x ", config.image_channels()));
-  }
-  if (const auto classes = config.num_classes(); classes.has_value()) {
-    Print("classes",
-          absl::StrCat(*classes,
-                       config.null_class().has_value() ? " and the null label, for guidance" : ""));
-  }
-  if (folder.has_scheduler) {
-    Print("scheduler",
-          absl::StrCat(folder.scheduler.class_name, ", ", folder.scheduler.num_train_timesteps,
-                       " steps, ", folder.scheduler.beta_schedule, ", predicts ",
-                       folder.scheduler.prediction_type));
-  }
-  for (const auto& [name, value] : folder.facts) Print(name, value);
-  Print("digest", digest);
-  return absl::OkStatus();
-}
-
 void PrintCheckpoint(const checkpoint::Found& found) {
-  Print("checkpoint", found.folder);
-  Print("images_seen", absl::StrCat(found.metadata.images_seen));
-  Print("tensors", absl::StrCat(found.tensors.size()));
-  Print("data", found.metadata.data_fingerprint);
-  Print("written by",
-        absl::StrCat(found.metadata.software, ", ", found.metadata.world_size, " ranks"));
-  for (const auto& [name, value] : found.metadata.facts) Print(name, value);
+  PrintFact("checkpoint", found.folder);
+  PrintFact("images_seen", absl::StrCat(found.metadata.images_seen));
+  PrintFact("tensors", absl::StrCat(found.tensors.size()));
+  PrintFact("data", found.metadata.data_fingerprint);
+  PrintFact("written by",
+            absl::StrCat(found.metadata.software, ", ", found.metadata.world_size, " ranks"));
+  for (const auto& [name, value] : found.metadata.facts) PrintFact(name, value);
 }
 
 absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) {
@@ -104,18 +47,18 @@ absl::Status InspectRun(FileSystem& file_system, const InspectOptions& options) 
   }
   const bool is_run = file_system.Exists(JoinPath(options.path, "config.textproto"));
   if (!is_run && !found.ok()) return found.status();
-  Print("kind", is_run ? "run" : "checkpoint");
+  PrintFact("kind", is_run ? "run" : "checkpoint");
   if (is_run) {
     LANGEVIN_ASSIGN_OR_RETURN(const std::vector<checkpoint::Listed> listed,
                               checkpoint::List(file_system, options.path));
     for (const checkpoint::Listed& one : listed) {
-      Print(BaseName(one.folder),
-            one.metadata.ok()
-                ? FormatBytes(one.bytes)
-                : absl::StrCat("damaged: ", std::string(one.metadata.status().message())));
+      PrintFact(BaseName(one.folder),
+                one.metadata.ok()
+                    ? FormatBytes(one.bytes)
+                    : absl::StrCat("damaged: ", std::string(one.metadata.status().message())));
     }
     if (listed.empty()) {
-      Print("checkpoints", "none yet");
+      PrintFact("checkpoints", "none yet");
       return absl::OkStatus();
     }
   }
@@ -130,7 +73,7 @@ absl::Status WriteContactSheet(FileSystem& file_system, const InspectOptions& op
   return file_system.WriteFileDurably(options.contact_sheet, png);
 }
 
-absl::Status RunInspect(const InspectOptions& options) {
+absl::Status RunInspect(const InspectOptions& options, const InspectModel& inspect_model) {
   FileSystem& file_system = PosixFileSystem();
   const std::string& path = options.path;
   LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system.GetInfo(path));
@@ -155,13 +98,20 @@ absl::Status RunInspect(const InspectOptions& options) {
     return options.contact_sheet.empty() ? absl::OkStatus()
                                          : WriteContactSheet(file_system, options);
   }
-  if (exporting::IsModelFolder(file_system, path)) return InspectModelFolder(file_system, options);
+  if (exporting::IsModelFolder(file_system, path)) {
+    return inspect_model(file_system, path, options.digest);
+  }
   return InspectRun(file_system, options);
 }
 
 }  // namespace
 
-void RegisterInspect(CLI::App& program, std::function<absl::Status()>& action) {
+void PrintFact(const std::string& name, const std::string& value) {
+  absl::PrintF("%-18s %s\n", name, value);
+}
+
+void RegisterInspect(CLI::App& program, std::function<absl::Status()>& action,
+                     InspectModel inspect_model) {
   CLI::App* command = program.add_subcommand(
       "inspect", "Say what a data set, shard, run, checkpoint or model is; changes nothing");
   auto options = std::make_shared<InspectOptions>();
@@ -170,7 +120,9 @@ void RegisterInspect(CLI::App& program, std::function<absl::Status()>& action) {
                     "print one line that names weights, averages, optimizer state and images_seen");
   command->add_option("--contact_sheet", options->contact_sheet,
                       "write a PNG with images of each class of the data set");
-  command->callback([options, &action] { action = [options] { return RunInspect(*options); }; });
+  command->callback([options, inspect_model = std::move(inspect_model), &action] {
+    action = [options, inspect_model] { return RunInspect(*options, inspect_model); };
+  });
 }
 
 }  // namespace langevin::tools

@@ -11,11 +11,11 @@
 #include "configs/presets.h"
 #include "core/base/file_system.h"
 #include "core/base/status_macros.h"
-#include "core/train/control_group.h"
 #include "data/ingest/prepare_job.h"
 #include "distributed/agreement.h"
+#include "distributed/control_group.h"
+#include "launch/program_files.h"
 #include "launch/stop_signals.h"
-#include "tools/program_folder.h"
 #include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
@@ -38,7 +38,7 @@ absl::StatusOr<configs::PrepareConfig> LoadConfig(const Flags& flags) {
   std::string path;
   if (!flags.config.empty()) {
     LANGEVIN_ASSIGN_OR_RETURN(
-        path, configs::ResolveConfigPath(file_system, flags.config, ProgramFolder()));
+        path, configs::ResolveConfigPath(file_system, flags.config, launch::ProgramFolder()));
   }
   if (flags.config.empty() && !flags.options.append_to.empty()) {
     path = JoinPath(flags.options.append_to, data::kConfigName);
@@ -65,7 +65,7 @@ absl::Status PrepareOnRank(const Flags& flags, launch::MpiRuntime& runtime) {
   // Each rank decodes its whole share before it meets the others, and some end much sooner.
   runtime.SetDeadlines(kPrepareSilenceSeconds, kLongestPrepareSeconds);
   runtime.control().SetPhase("prepare", 0);
-  train::ControlGroup group(runtime.control());
+  distributed::ControlGroup group(runtime.control());
   const absl::StatusOr<std::string> text = data::PrepareDataset(PosixFileSystem(), group, options);
   if (!text.ok()) {
     // All ranks have the same error: rank 0 tells it.

@@ -18,9 +18,10 @@
 #include "core/model/state_dict.h"
 #include "core/train/sample_grid.h"
 #include "distributed/agreement.h"
+#include "launch/tensor_subcommands.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/guidance_options.h"
 #include "tools/physical_samples.h"
-#include "tools/run_on_ranks.h"
 #include "tools/sample_folder.h"
 #include "tools/sampler_flags.h"
 
@@ -161,7 +162,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
   // Each rank draws its whole share before it meets the others, and some end much sooner.
   runtime.SetDeadlines(kSilenceSeconds, kLongestShareSeconds);
   LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<distributed::Communicator> communicator,
-                            runtime.MakeCommunicator(launch::CommunicatorKind::kAuto,
+                            launch::MakeCommunicator(runtime, launch::CommunicatorKind::kAuto,
                                                      device.is_cuda(), kLongestShareSeconds));
   runtime.control().SetPhase("sample", 0);
   const double begin = MonotonicSeconds();
@@ -197,8 +198,7 @@ absl::Status SampleOnRank(const SampleOptions& options, launch::MpiRuntime& runt
 }  // namespace
 
 void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
-  CLI::App* command =
-      program.add_subcommand("sample", "Draw images from a model; also under mpirun or srun");
+  CLI::App* command = program.add_subcommand(launch::kSample.name, launch::kSample.description);
   auto options = std::make_shared<SampleOptions>();
   command
       ->add_option("--model", options->model,
@@ -226,7 +226,7 @@ void RegisterSample(CLI::App& program, std::function<absl::Status()>& action) {
       "safetensors file whose tensor \"noise\" (count, C, H, W) is the initial noise");
   command->callback([options, &action] {
     action = [options] {
-      return RunOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
+      return ComputeOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
         return SampleOnRank(*options, runtime);
       });
     };

@@ -17,8 +17,8 @@
 #include "distributed/flat_sharding.h"
 #include "distributed/network_model.h"
 #include "tools/bench_report.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/measure_compute.h"
-#include "tools/run_on_ranks.h"
 
 namespace langevin::tools {
 namespace {

@@ -23,15 +23,16 @@
 #include "core/export/model_folder.h"
 #include "core/model/make_network.h"
 #include "core/optim/schedule.h"
-#include "core/train/control_group.h"
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
+#include "distributed/control_group.h"
 #include "distributed/network_model.h"
 #include "launch/stop_signals.h"
+#include "launch/tensor_subcommands.h"
+#include "tools/compute_on_ranks.h"
 #include "tools/physical_samples.h"
-#include "tools/run_on_ranks.h"
 #include "tools/scaling_plan.h"
 #include "tools/train_plan.h"
 
@@ -131,7 +132,7 @@ absl::StatusOr<Start> FindStart(FileSystem& file_system, const TrainOptions& opt
                                 const Plan& plan, distributed::ControlChannel& control,
                                 const at::Device& device,
                                 const distributed::Communicator& communicator) {
-  train::ControlGroup group(control);
+  distributed::ControlGroup group(control);
   LANGEVIN_ASSIGN_OR_RETURN(const std::optional<checkpoint::Found> found,
                             checkpoint::FindNewest(file_system, group, options.output));
   absl::StatusOr<Start> start = LoadStart(file_system, plan, found, device, communicator);
@@ -274,7 +275,7 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   runtime.SetFlightFolder(options.output);
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::unique_ptr<distributed::Communicator> communicator,
-      runtime.MakeCommunicator(CommunicatorKindFor(distribution.backend), device.is_cuda(),
+      launch::MakeCommunicator(runtime, CommunicatorKindFor(distribution.backend), device.is_cuda(),
                                distribution.timeout_seconds));
   control.SetPhase("resume", 0);
   LANGEVIN_ASSIGN_OR_RETURN(Start start,
@@ -328,8 +329,7 @@ void AddScalingOptions(CLI::App* command, CLI::Option* dry_run, ScalingOptions& 
 }  // namespace
 
 void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
-  CLI::App* command = program.add_subcommand(
-      "train", "Train a diffusion model, or go on with a run; also under mpirun or srun");
+  CLI::App* command = program.add_subcommand(launch::kTrain.name, launch::kTrain.description);
   auto options = std::make_shared<TrainOptions>();
   command->add_option("--config", options->config, "run config (text format), or a preset's name")
       ->required();
@@ -356,7 +356,7 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
   AddScalingOptions(command, dry_run, *scaling);
   command->callback([options, scaling, &action] {
     action = [options, scaling] {
-      return RunOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {
+      return ComputeOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {
         return TrainOnRank(*options, *scaling, runtime);
       });
     };

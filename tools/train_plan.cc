@@ -10,7 +10,7 @@
 #include "core/train/run_folder.h"
 #include "core/train/run_setup.h"
 #include "data/mixed_dataset.h"
-#include "tools/program_folder.h"
+#include "launch/program_files.h"
 
 namespace langevin::tools {
 namespace {
@@ -46,7 +46,7 @@ absl::StatusOr<Plan> MakePlan(FileSystem& file_system, const TrainOptions& optio
   Plan plan;
   LANGEVIN_ASSIGN_OR_RETURN(
       const std::string config_path,
-      configs::ResolveConfigPath(file_system, options.config, ProgramFolder()));
+      configs::ResolveConfigPath(file_system, options.config, launch::ProgramFolder()));
   LANGEVIN_ASSIGN_OR_RETURN(plan.config,
                             configs::LoadRunConfig(file_system, config_path, options.overrides));
   LANGEVIN_ASSIGN_OR_RETURN(plan.batch, train::BatchPlan::Create(plan.config.train, rank, ranks));

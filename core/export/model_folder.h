@@ -45,9 +45,6 @@ struct ModelFolder {
   Facts facts;
 };
 
-// Whether `path` looks like a model folder at all: it has model_index.json or config.json.
-bool IsModelFolder(FileSystem& file_system, const std::string& path);
-
 // NotFound: no such folder, or no description or weights in it; InvalidArgument: a description that
 // is wrong or of a model that this program does not have.
 absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::string& path);

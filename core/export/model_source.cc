@@ -6,6 +6,7 @@
 #include "configs/run_config.h"
 #include "core/base/status_macros.h"
 #include "core/checkpoint/checkpoint.h"
+#include "core/export/is_model_folder.h"
 #include "core/model/make_network.h"
 #include "core/model/state_dict.h"
 #include "core/optim/schedule.h"

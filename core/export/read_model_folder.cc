@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/safetensors.h"
 #include "core/base/status_macros.h"
+#include "core/export/is_model_folder.h"
 #include "core/export/model_folder.h"
 #include "core/model/state_dict.h"
 #include "nlohmann/json.hpp"
@@ -155,11 +156,6 @@ std::vector<MatchedPart> PartsOf(const model::ParameterStore& store,
 }
 
 }  // namespace
-
-bool IsModelFolder(FileSystem& file_system, const std::string& path) {
-  return file_system.Exists(JoinPath(path, "model_index.json")) ||
-         file_system.Exists(JoinPath(path, "config.json"));
-}
 
 absl::StatusOr<ModelFolder> ReadModelFolder(FileSystem& file_system, const std::string& path) {
   LANGEVIN_ASSIGN_OR_RETURN(const FileInfo info, file_system.GetInfo(path));

@@ -15,11 +15,11 @@
 #include "core/diffusion/sampling.h"
 #include "core/diffusion/self_conditioning.h"
 #include "core/optim/schedule.h"
-#include "core/train/control_group.h"
 #include "core/train/sample_grid.h"
 #include "core/train/weight_update.h"
 #include "data/augment.h"
 #include "distributed/agreement.h"
+#include "distributed/control_group.h"
 
 namespace langevin::train {
 namespace {
@@ -334,7 +334,7 @@ absl::Status Trainer::SaveCheckpoint(bool must_succeed) {
   metadata.images_seen = state_.images_seen;
   metadata.facts.emplace_back(kRunningMeanFact, mean_.ToText());
   metadata.facts.emplace_back(kGuardFact, guard_.ToText());
-  ControlGroup group(environment_.control);
+  distributed::ControlGroup group(environment_.control);
   LANGEVIN_ASSIGN_OR_RETURN(const CheckpointTensors tensors,
                             state_.Tensors(environment_.communicator));
   const absl::Status saved =

@@ -169,12 +169,25 @@ class PictureMaker {
   }
 
   // Calls f(stored, how often) for the finite numbers of `image`, each once where there are few.
+  // Where `extremes_only`, which is cheaper, for some of them: the smallest and largest included.
   template <typename Function>
-  void ForEachNumber(const DecodedImage& image, Function f) {
+  void ForEachNumber(const DecodedImage& image, bool extremes_only, Function f) {
     if (image.dtype == DType::kFloat32) {
       for (int64_t k = 0; k < image.shape.values(); ++k) {
         const double stored = ValueAt(image, k);
         if (std::isfinite(stored)) f(stored, 1);
+      }
+      return;
+    }
+    if (extremes_only && image.dtype == DType::kUint8) {
+      uint8_t low = 255, high = 0;
+      for (const std::byte value : image.pixels) {
+        low = std::min(low, std::to_integer<uint8_t>(value));
+        high = std::max(high, std::to_integer<uint8_t>(value));
+      }
+      if (low <= high) {
+        f(low, 1);
+        f(high, 1);
       }
       return;
     }
@@ -209,7 +222,7 @@ class PictureMaker {
       for (int64_t i = 0; i < count; i += stride) {
         LANGEVIN_ASSIGN_OR_RETURN(const DecodedImage image, Load(i));
         const bool is_kept = !summary.images[static_cast<size_t>(i)].rejected;
-        ForEachNumber(image, [&](double stored, int64_t times) {
+        ForEachNumber(image, /*extremes_only=*/!counting, [&](double stored, int64_t times) {
           const double physical = stored * image.physical.scale + image.physical.offset;
           const double seen = ToModel(i, image, stored);
           if (counting) {

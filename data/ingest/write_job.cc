@@ -66,6 +66,7 @@ class ShareWriter {
     LANGEVIN_RETURN_IF_ERROR(CheckStop(context_));
     const ShardSpec& spec = SpecOf(shard);
     ShardWriter writer(spec);
+    writer.Expect(static_cast<int64_t>(shard.images.size()));
     for (const int64_t image : shard.images) {
       LANGEVIN_RETURN_IF_ERROR(pixels_.ReadStored(image, pixels_of_image_));
       const ImageRecord& record = plan_.summary.images[static_cast<size_t>(image)];

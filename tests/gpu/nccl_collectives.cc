@@ -7,6 +7,7 @@
 #include "ATen/ATen.h"
 #include "distributed/communicator.h"
 #include "distributed/torch_errors.h"
+#include "launch/make_communicator.h"
 #include "launch/mpi_runtime.h"
 #include "tests/distributed/collectives_testing.h"
 #include "tests/distributed/local_ranks.h"
@@ -47,7 +48,7 @@ std::vector<at::Tensor> Exchange(Communicator& communicator, int64_t count, at::
 }
 
 absl::Status Compare(launch::MpiRuntime& runtime) {
-  auto made = runtime.MakeCommunicator(launch::CommunicatorKind::kNccl, /*on_device=*/true,
+  auto made = launch::MakeCommunicator(runtime, launch::CommunicatorKind::kNccl, /*on_device=*/true,
                                        /*timeout_seconds=*/60);
   if (!made.ok()) return made.status();
   Communicator& nccl = **made;

@@ -8,6 +8,7 @@
 #include "ATen/ops/ones.h"
 #include "gtest/gtest.h"
 #include "launch/deadline.h"
+#include "launch/make_communicator.h"
 
 namespace langevin::launch {
 namespace {
@@ -19,7 +20,7 @@ TEST(MpiRuntimeTest, AWorldOfOneNeedsNoMpi) {
   EXPECT_FALSE((*runtime)->uses_mpi());
   EXPECT_EQ((*runtime)->size(), 1);
   (*runtime)->SetDeadlines(1, 1);
-  const auto communicator = (*runtime)->MakeCommunicator(CommunicatorKind::kAuto, false, 5);
+  const auto communicator = MakeCommunicator(**runtime, CommunicatorKind::kAuto, false, 5);
   ASSERT_TRUE(communicator.ok()) << communicator.status();
   EXPECT_EQ((*communicator)->backend_name(), "local");
   EXPECT_TRUE((*communicator)->AllReduce(at::ones({3}))->Wait().ok());
@@ -52,9 +53,9 @@ TEST(MpiRuntimeTest, ACoreIsSpareWhereNoThreadComputesOnIt) {
 TEST(MpiRuntimeTest, BackendsThatCannotCarryTheTensorsAreRefused) {
   const auto runtime = MpiRuntime::Start({});
   ASSERT_TRUE(runtime.ok());
-  EXPECT_EQ((*runtime)->MakeCommunicator(CommunicatorKind::kNccl, false, 5).status().code(),
+  EXPECT_EQ(MakeCommunicator(**runtime, CommunicatorKind::kNccl, false, 5).status().code(),
             absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ((*runtime)->MakeCommunicator(CommunicatorKind::kMpi, true, 5).status().code(),
+  EXPECT_EQ(MakeCommunicator(**runtime, CommunicatorKind::kMpi, true, 5).status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 

@@ -14,6 +14,7 @@
 #include "ATen/ops/ones.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "launch/make_communicator.h"
 #include "launch/mpi_runtime.h"
 #include "launch/stop_signals.h"
 
@@ -35,9 +36,9 @@ absl::Status ComeToGrief(const std::string& how) {
 
 absl::Status Train(launch::MpiRuntime& runtime, int unlucky_rank, const std::string& how) {
   runtime.SetDeadlines(kTimeout, kTimeout);
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<distributed::Communicator> communicator,
-      runtime.MakeCommunicator(launch::CommunicatorKind::kAuto, /*on_device=*/false, kTimeout));
+  LANGEVIN_ASSIGN_OR_RETURN(const std::unique_ptr<distributed::Communicator> communicator,
+                            launch::MakeCommunicator(runtime, launch::CommunicatorKind::kAuto,
+                                                     /*on_device=*/false, kTimeout));
   for (int64_t images_seen = 0; images_seen < 640; images_seen += 64) {
     runtime.control().SetPhase("all_reduce", images_seen);
     if (images_seen == 320 && runtime.rank() == unlucky_rank) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
+#include <memory>
 #include <numbers>
 #include <tuple>
 #include <vector>
@@ -71,84 +73,161 @@ const Taps& TapsFor(int64_t input, int64_t output, ResizeFilter filter) {
   return known.emplace(key, ComputeTaps(input, output, filter)).first->second;
 }
 
-// sums += weight * row, for each type that pixels have: functions of their own, since clones for
-// several processors cannot be made of templates. All give the same bits.
+// Functions that go over every number of every image: once for each generation of processors. All
+// give the same bits. Clones cannot be made of templates.
 #define LANGEVIN_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
-LANGEVIN_CLONES void AddRow(const uint8_t* __restrict row, float weight, int64_t count,
-                            float* __restrict sums) {
-  for (int64_t x = 0; x < count; ++x) sums[x] += weight * static_cast<float>(row[x]);
+
+// Pixels are summed a strip at a time: this many numbers of each row, side by side in memory, so
+// that a sum stays in registers from its first weight to its last.
+constexpr int64_t kStrip = 64;
+constexpr int64_t kLanes = 8;
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float))));
+
+// sums = the weighted sum of `count` rows of a strip, one after the other. `stride` is the number
+// of values from one row to the next.
+LANGEVIN_CLONES void SumRows(const float* row, int64_t stride, const float* weights, int64_t count,
+                             float* sums) {
+  static_assert(kStrip == 8 * kLanes);
+  Lanes s0 = {}, s1 = {}, s2 = {}, s3 = {}, s4 = {}, s5 = {}, s6 = {}, s7 = {};
+  for (int64_t k = 0; k < count; ++k, row += stride) {
+    const Lanes* const values = reinterpret_cast<const Lanes*>(row);
+    s0 += weights[k] * values[0];
+    s1 += weights[k] * values[1];
+    s2 += weights[k] * values[2];
+    s3 += weights[k] * values[3];
+    s4 += weights[k] * values[4];
+    s5 += weights[k] * values[5];
+    s6 += weights[k] * values[6];
+    s7 += weights[k] * values[7];
+  }
+  Lanes* const out = reinterpret_cast<Lanes*>(sums);
+  out[0] = s0;
+  out[1] = s1;
+  out[2] = s2;
+  out[3] = s3;
+  out[4] = s4;
+  out[5] = s5;
+  out[6] = s6;
+  out[7] = s7;
 }
-LANGEVIN_CLONES void AddRow(const uint16_t* __restrict row, float weight, int64_t count,
-                            float* __restrict sums) {
-  for (int64_t x = 0; x < count; ++x) sums[x] += weight * static_cast<float>(row[x]);
-}
-LANGEVIN_CLONES void AddRow(const float* __restrict row, float weight, int64_t count,
-                            float* __restrict sums) {
-  for (int64_t x = 0; x < count; ++x) sums[x] += weight * row[x];
-}
+
+// The first `width` numbers of each of `count` rows as a strip; what is beyond them is left as is.
+#define LANGEVIN_LOAD_STRIP(T)                                                               \
+  LANGEVIN_CLONES void LoadStrip(const T* row, int64_t stride, int64_t count, int64_t width, \
+                                 float* __restrict strip) {                                  \
+    for (; count > 0; --count, row += stride, strip += kStrip) {                             \
+      for (int64_t i = 0; i < width; ++i) strip[i] = static_cast<float>(row[i]);             \
+    }                                                                                        \
+  }
+LANGEVIN_LOAD_STRIP(uint8_t)
+LANGEVIN_LOAD_STRIP(uint16_t)
+LANGEVIN_LOAD_STRIP(float)
+#undef LANGEVIN_LOAD_STRIP
 #undef LANGEVIN_CLONES
 
+// Rows of floats, each followed by enough room for whole strips. An odd number of cache lines a
+// row: columns are walked down, and rows a power of two apart would share few places in the cache.
+struct Plane {
+  Plane(int64_t rows, int64_t row_values)
+      : rows(rows), stride((row_values + kStrip - 1) / kStrip * kStrip + 16) {
+    values = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(rows * stride));
+  }
+  float* Row(int64_t y) const { return values.get() + y * stride; }
+
+  int64_t rows, stride;
+  std::unique_ptr<float[]> values;
+};
+
 // Each output row the weighted sum of some input rows. `stride` is the number of values from one
-// row to the next.
+// input row to the next.
 template <typename T>
-std::vector<float> ResizeRows(const T* pixels, int64_t stride, int64_t row_values,
-                              const Taps& taps) {
-  std::vector<float> result(taps.places.size() * static_cast<size_t>(row_values));
-  float* sums = result.data();
-  for (const Taps::Place& place : taps.places) {
-    const T* row = pixels + place.first * stride;
-    for (size_t k = place.weights_begin; k < place.weights_end; ++k, row += stride) {
-      AddRow(row, taps.weights[k], row_values, sums);
+Plane ResizeRows(const T* pixels, int64_t stride, int64_t rows, int64_t row_values,
+                 const Taps& taps) {
+  Plane result(static_cast<int64_t>(taps.places.size()), row_values);
+  std::vector<float> strip(static_cast<size_t>(rows * kStrip));
+  for (int64_t left = 0; left < row_values; left += kStrip) {
+    LoadStrip(pixels + left, stride, rows, std::min(kStrip, row_values - left), strip.data());
+    float* out = result.Row(0) + left;
+    for (const Taps::Place& place : taps.places) {
+      SumRows(strip.data() + place.first * kStrip, kStrip, &taps.weights[place.weights_begin],
+              static_cast<int64_t>(place.weights_end - place.weights_begin), out);
+      out += result.stride;
     }
-    sums += row_values;
   }
   return result;
 }
 
-// (rows, columns, channels) to (columns, rows, channels).
-std::vector<float> Transposed(const std::vector<float>& values, int64_t rows, int64_t columns,
-                              int64_t channels) {
-  std::vector<float> result(values.size());
-  // By blocks that both sides have in the cache.
-  constexpr int64_t kBlock = 16;
-  for (int64_t top = 0; top < rows; top += kBlock) {
-    for (int64_t left = 0; left < columns; left += kBlock) {
-      for (int64_t y = top; y < std::min(rows, top + kBlock); ++y) {
-        for (int64_t x = left; x < std::min(columns, left + kBlock); ++x) {
-          const float* const from = values.data() + (y * columns + x) * channels;
-          float* const to = result.data() + (x * rows + y) * channels;
-          for (int64_t c = 0; c < channels; ++c) to[c] = from[c];
-        }
+// Rows `top` and on as a strip whose rows are their first `count` values; at the bottom the last
+// row stands for those that are not there. Four by four, in registers.
+void LoadTransposedStrip(const Plane& plane, int64_t top, int64_t count, float* strip) {
+  using Four = float __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float))));
+  for (int64_t y = 0; y < kStrip; y += 4) {
+    const float* rows[4];
+    for (int64_t i = 0; i < 4; ++i) rows[i] = plane.Row(std::min(top + y + i, plane.rows - 1));
+    for (int64_t x = 0; x < count; x += 4) {
+      const auto load = [&](int i) { return *reinterpret_cast<const Four*>(rows[i] + x); };
+      const Four a = load(0), b = load(1), c = load(2), d = load(3);
+      const Four ab_left = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const Four ab_right = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Four cd_left = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Four cd_right = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const auto store = [&](int i, Four column) {
+        *reinterpret_cast<Four*>(strip + (x + i) * kStrip + y) = column;
+      };
+      store(0, __builtin_shufflevector(ab_left, cd_left, 0, 1, 4, 5));
+      store(1, __builtin_shufflevector(ab_left, cd_left, 2, 3, 6, 7));
+      store(2, __builtin_shufflevector(ab_right, cd_right, 0, 1, 4, 5));
+      store(3, __builtin_shufflevector(ab_right, cd_right, 2, 3, 6, 7));
+    }
+  }
+}
+
+// The same along rows of `columns` pixels, to (rows, places, channels) without gaps.
+std::vector<float> ResizeColumns(const Plane& plane, int64_t columns, int64_t channels,
+                                 const Taps& taps) {
+  const int64_t row_values = static_cast<int64_t>(taps.places.size()) * channels;
+  const int64_t strip_rows = (columns * channels + 3) / 4 * 4;
+  std::vector<float> result(static_cast<size_t>(plane.rows * row_values));
+  const auto strip =
+      std::make_unique_for_overwrite<float[]>(static_cast<size_t>(strip_rows * kStrip));
+  float sums[kStrip];
+  for (int64_t top = 0; top < plane.rows; top += kStrip) {
+    LoadTransposedStrip(plane, top, strip_rows, strip.get());
+    const int64_t height = std::min(kStrip, plane.rows - top);
+    float* out = result.data() + top * row_values;
+    for (const Taps::Place& place : taps.places) {
+      for (int64_t c = 0; c < channels; ++c, ++out) {
+        SumRows(strip.get() + (place.first * channels + c) * kStrip, channels * kStrip,
+                &taps.weights[place.weights_begin],
+                static_cast<int64_t>(place.weights_end - place.weights_begin), sums);
+        for (int64_t y = 0; y < height; ++y) out[y * row_values] = sums[y];
       }
     }
   }
   return result;
 }
 
-// From the box of an interleaved image to (height, width, channels) floats. Both ways are sums of
-// rows, which are long and contiguous.
+// From the box of an interleaved image to (height, width, channels) floats.
 template <typename T>
 std::vector<float> ResizePlane(const T* pixels, int64_t image_width, int64_t channels,
                                const PixelBox& box, const Taps& vertical, const Taps& horizontal) {
   const int64_t stride = image_width * channels;
-  const int64_t height = static_cast<int64_t>(vertical.places.size());
-  const int64_t width = static_cast<int64_t>(horizontal.places.size());
-  std::vector<float> values = ResizeRows(pixels + box.top * stride + box.left * channels, stride,
-                                         box.width * channels, vertical);
-  values = Transposed(values, height, box.width, channels);
-  values = ResizeRows(values.data(), height * channels, height * channels, horizontal);
-  return Transposed(values, width, height, channels);
+  const Plane rows = ResizeRows(pixels + box.top * stride + box.left * channels, stride, box.height,
+                                box.width * channels, vertical);
+  return ResizeColumns(rows, box.width, channels, horizontal);
 }
 
 template <typename T>
 void Store(const std::vector<float>& values, float largest, std::vector<std::byte>& pixels) {
   pixels.resize(values.size() * sizeof(T));
-  T* const out = reinterpret_cast<T*>(pixels.data());
-  for (size_t i = 0; i < values.size(); ++i) {
+  const float* const from = values.data();
+  T* const __restrict out = reinterpret_cast<T*>(pixels.data());
+  const size_t count = values.size();
+  for (size_t i = 0; i < count; ++i) {
     if constexpr (std::is_same_v<T, float>) {
-      out[i] = values[i];
+      out[i] = from[i];
     } else {
-      out[i] = static_cast<T>(std::clamp(values[i], 0.0f, largest) + 0.5f);
+      out[i] = static_cast<T>(std::clamp(from[i], 0.0f, largest) + 0.5f);
     }
   }
 }

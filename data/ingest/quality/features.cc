@@ -66,15 +66,15 @@ class BinnedValues {
 
 GrayLevels LevelsOf(const GrayImage& image) {
   GrayLevels levels;
-  std::vector<float> values;
-  if (image.valid_count == static_cast<int64_t>(image.values.size())) {
-    values = image.values;
-  } else {
-    values.reserve(static_cast<size_t>(image.valid_count));
+  std::vector<float> only_valid;
+  const bool all_valid = image.valid_count == static_cast<int64_t>(image.values.size());
+  if (!all_valid) {
+    only_valid.reserve(static_cast<size_t>(image.valid_count));
     for (size_t i = 0; i < image.values.size(); ++i) {
-      if (image.valid[i] != 0) values.push_back(image.values[i]);
+      if (image.valid[i] != 0) only_valid.push_back(image.values[i]);
     }
   }
+  const std::vector<float>& values = all_valid ? image.values : only_valid;
   if (values.empty()) return levels;
   const double count = static_cast<double>(values.size());
   double sum = 0;

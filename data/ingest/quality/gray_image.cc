@@ -30,8 +30,22 @@ void AddChannels(const T* numbers, int64_t channels, const BrightnessRange& rang
   constexpr std::array kLuma = {0.299f, 0.587f, 0.114f};
   const float each = 1.0f / static_cast<float>(channels);
   const double scale = 1 / (range.white - range.black);
-  const auto brightness = [&](T number) {
+  const auto computed = [&](T number) {
     return static_cast<float>((static_cast<double>(number) - range.black) * scale);
+  };
+  // Of bytes there are few, so each is computed once.
+  std::array<float, 256> table;
+  if constexpr (sizeof(T) == 1) {
+    for (size_t value = 0; value < table.size(); ++value) {
+      table[value] = computed(static_cast<T>(value));
+    }
+  }
+  const auto brightness = [&](T number) {
+    if constexpr (sizeof(T) == 1) {
+      return table[number];
+    } else {
+      return computed(number);
+    }
   };
   if (channels == 1) {
     for (size_t i = 0; i < sums.size(); ++i) sums[i] = brightness(numbers[i]);
@@ -88,7 +102,7 @@ GrayImage ToGray(const DecodedImage& image, const BrightnessRange& range) {
   return gray;
 }
 
-GrayImage ShrinkTo(const GrayImage& image, int64_t side) {
+GrayImage ShrinkTo(GrayImage image, int64_t side) {
   if (image.height <= side && image.width <= side) return image;
   const int64_t height = std::min(image.height, side), width = std::min(image.width, side);
   GrayImage small = {.height = height,

@@ -37,7 +37,7 @@ GrayImage ToGray(const DecodedImage& image, const BrightnessRange& range);
 
 // Averaged over cells into at most `side` x `side`, each side for itself; smaller ones stay. A cell
 // is valid if half of it is.
-GrayImage ShrinkTo(const GrayImage& image, int64_t side);
+GrayImage ShrinkTo(GrayImage image, int64_t side);
 
 // The median of the valid pixels on the four edges: the background of most images that have one.
 float BorderMedian(const GrayImage& image);

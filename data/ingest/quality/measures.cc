@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "data/ingest/quality/features.h"
 #include "data/ingest/quality/gray_image.h"
@@ -142,7 +143,7 @@ Measures Measure(const DecodedImage& image) {
   MeasureNumbers(image, measures);
 
   const BrightnessRange range = RangeOf(image);
-  const GrayImage gray = ToGray(image, range);
+  GrayImage gray = ToGray(image, range);
   const GrayLevels levels = LevelsOf(gray);
   if (gray.valid_count > 0) {
     measures.low_information = static_cast<float>(1 - levels.entropy / 8);
@@ -157,7 +158,7 @@ Measures Measure(const DecodedImage& image) {
   measures.blur = measures.constant ? 0 : static_cast<float>(1 / (1 + texture.sharpness()));
   measures.features = FeaturesOf(gray, levels, texture);
 
-  const Perceptual perceptual = LookAt(ShrinkTo(gray, kPictureSide));
+  const Perceptual perceptual = LookAt(ShrinkTo(std::move(gray), kPictureSide));
   measures.perceptual_hash = perceptual.hash;
   measures.perceptual_spread = perceptual.spread;
   measures.descriptor = perceptual.descriptor;

@@ -1,6 +1,6 @@
 // Lets ranks agree over the control channel.
-#ifndef LANGEVIN_CORE_TRAIN_CONTROL_GROUP_H_
-#define LANGEVIN_CORE_TRAIN_CONTROL_GROUP_H_
+#ifndef LANGEVIN_DISTRIBUTED_CONTROL_GROUP_H_
+#define LANGEVIN_DISTRIBUTED_CONTROL_GROUP_H_
 
 #include <string>
 #include <vector>
@@ -9,12 +9,12 @@
 #include "core/base/group.h"
 #include "distributed/control.h"
 
-namespace langevin::train {
+namespace langevin::distributed {
 
 // The channel must outlive it.
 class ControlGroup : public Group {
  public:
-  explicit ControlGroup(distributed::ControlChannel& control) : control_(control) {}
+  explicit ControlGroup(ControlChannel& control) : control_(control) {}
   int rank() const override { return control_.rank(); }
   int size() const override { return control_.size(); }
   absl::StatusOr<std::vector<std::string>> AllGather(const std::string& text) override {
@@ -22,9 +22,9 @@ class ControlGroup : public Group {
   }
 
  private:
-  distributed::ControlChannel& control_;
+  ControlChannel& control_;
 };
 
-}  // namespace langevin::train
+}  // namespace langevin::distributed
 
-#endif  // LANGEVIN_CORE_TRAIN_CONTROL_GROUP_H_
+#endif  // LANGEVIN_DISTRIBUTED_CONTROL_GROUP_H_
