@@ -80,12 +80,14 @@ std::optional<ConfigProblem> FindProblem(const DiTConfig& config) {
                                          *config.sample_size, config.patch_size)};
   }
   const int64_t out_channels = config.out_channels.value_or(config.in_channels);
-  if (out_channels != config.in_channels && out_channels != 2 * config.in_channels) {
+  // Which of them it is to be is up to what is learned (FindProblem of a RunConfig).
+  if (out_channels != config.in_channels && out_channels != 2 * config.in_channels &&
+      2 * out_channels != config.in_channels) {
     return ConfigProblem{
         "out_channels",
         absl::StrFormat(
             "value %d: must be in_channels, which is %d, or twice that: a prediction, or "
-            "a prediction and the variance",
+            "a prediction and the variance; or with model.self_conditioning half of it",
             out_channels, config.in_channels)};
   }
   return std::nullopt;

@@ -103,3 +103,16 @@ def test_exports_know_nothing_of_it(whole, dataset, tmp_path):
                         "train.total_images=32", "--set", "train.precision=BF16"))
     if name == "uncertainty":
         assert np.abs(checkpoint_tensors(tmp_path / "tuned")["model.uncertainty.fourier.frequencies"]).max() > 0
+
+
+def test_a_dit_sees_its_estimate_too(dataset, tmp_path):
+    config = tmp_path / "config.textproto"
+    config.write_text("""seed: 5 model { dit { num_attention_heads: 2 attention_head_dim: 16 in_channels: 2
+      out_channels: 1 num_layers: 1 num_embeds_ada_norm: 3 } label_dropout: 0.2 self_conditioning: true }"""
+                      + TINY_CONFIG[TINY_CONFIG.index("\ndiffusion"):].replace("total_images: 640", "total_images: 32"))
+    run(train_arguments(config, dataset, tmp_path / "run"))
+    run(["export", "--run", tmp_path / "run", "--output", tmp_path / "model"])
+    run(["sample", "--model", tmp_path / "model", "--output", tmp_path / "samples", "--count", "2", "--steps", "3",
+         "--class", "1", "--guidance", "2"])
+    samples = load_file(tmp_path / "samples" / "samples.safetensors")["samples"]
+    assert samples.shape == (2, 1, 8, 8) and np.isfinite(samples).all()
