@@ -42,6 +42,7 @@ loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(data), batch
                                      drop_last=True)
 with open(os.path.join(HERE, "unet_quickstart.json")) as f:
     model = UNet2DModel(**json.load(f))
+# Its decay grows as (1 + step) / (10 + step), to 0.995 in 1,875 steps.
 ema = EMAModel(model.parameters(), decay=0.9975)
 optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
 steps = args.images // BATCH

@@ -59,10 +59,11 @@ TEST(OverrideTest, OneValueIsAListOfOne) {
 TEST(OverrideTest, LaterOnesWin) { EXPECT_EQ(MustLoad({"seed=1", "seed=2"}).seed, 2u); }
 
 TEST(OverrideTest, OneMemberOfAOneofClearsTheOther) {
-  ASSERT_EQ(MustLoad({}).ema.decay, 0.9975);
-  const RunConfig config = MustLoad({"ema.half_life_images=1000"});
-  EXPECT_EQ(config.ema.decay, std::nullopt);
-  EXPECT_EQ(config.ema.half_life_images, 1000);
+  ASSERT_EQ(MustLoad({}).ema.half_life_images, 9000);
+  const RunConfig config = MustLoad({"ema.decay=0.99"});
+  EXPECT_EQ(config.ema.half_life_images, EmaConfig().half_life_images);
+  EXPECT_EQ(config.ema.decay, 0.99);
+  EXPECT_EQ(MustLoad({"ema.decay=0.99", "ema.half_life_images=1000"}).ema.decay, std::nullopt);
 }
 
 TEST(OverrideTest, NullEmptiesWhatMayBeNull) {
