@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/base/version.h"
 #include "distributed/agreement.h"
-#include "launch/stop_signals.h"
 
 namespace langevin::launch {
 namespace {
@@ -44,7 +43,6 @@ int Run(int argc, char** argv, const std::function<void(CLI::App&, Action&)>& ad
     program.exit(error);
     return static_cast<int>(ExitCode::kUsage);
   }
-  InstallStopSignalHandlers();
   const absl::Status status = run(action);
   if (!status.ok() && !distributed::IsReported(status)) {
     LogError("%s", std::string(status.message()));

@@ -8,7 +8,8 @@
 
 namespace langevin::launch {
 
-// Called once, early in main and before MPI starts.
+// Called once, before MPI starts, by the subcommands that ask StopRequested. All others have
+// nothing to save: the signals end them.
 void InstallStopSignalHandlers();
 
 // Whether one of the signals has come. Any thread.

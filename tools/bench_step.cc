@@ -16,7 +16,6 @@
 #include "core/train/run_folder.h"
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
-#include "launch/stop_signals.h"
 #include "tools/bench_report.h"
 #include "tools/compute_on_ranks.h"
 #include "tools/random_images.h"
@@ -88,7 +87,7 @@ class StepClock {
     }
     last_ = now;
     times_.peak_rss_mib = PeakMemoryBytes() >> 20;
-    return launch::StopRequested();
+    return false;
   }
 
  private:

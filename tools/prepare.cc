@@ -124,6 +124,7 @@ void RegisterPrepare(CLI::App& program, std::function<absl::Status()>& action) {
       ->check(CLI::Range(0, 1024));
   command.callback([flags, &action] {
     action = [flags] {
+      launch::InstallStopSignalHandlers();
       return RunOnRanks(launch::Purpose::kTool, [&](launch::MpiRuntime& runtime) {
         return PrepareOnRank(*flags, runtime);
       });

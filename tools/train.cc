@@ -356,6 +356,7 @@ void RegisterTrain(CLI::App& program, std::function<absl::Status()>& action) {
   AddScalingOptions(command, dry_run, *scaling);
   command->callback([options, scaling, &action] {
     action = [options, scaling] {
+      launch::InstallStopSignalHandlers();
       return ComputeOnRanks(launch::Purpose::kTraining, [&](launch::MpiRuntime& runtime) {
         return TrainOnRank(*options, *scaling, runtime);
       });

@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -76,6 +77,32 @@ def test_keeps_its_process_and_its_name(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_what_has_nothing_to_save_ends_by_sigterm(tmp_path):
+    """Only train and prepare take it as a wish."""
+    (tmp_path / "model").mkdir()
+    os.mkfifo(tmp_path / "model" / "model_index.json")
+    process = subprocess.Popen([LANGEVIN, "sample", "--model", tmp_path / "model", "--output", tmp_path / "out"],
+                               env=ENVIRONMENT)
+    writers = []
+
+    def is_reading():
+        try:
+            writers.append(os.open(tmp_path / "model" / "model_index.json", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # Nobody reads yet.
+            return False
+        return True
+
+    try:
+        wait_until(is_reading)
+        process.terminate()
+        assert process.wait(timeout=20) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+        for writer in writers:
+            os.close(writer)
 
 
 def test_half_of_it_says_what_is_missing(tmp_path):
