@@ -64,45 +64,32 @@ def test_runs_through_a_link_from_anywhere(tmp_path):
                    env={**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
 
 
-def test_keeps_its_process_and_its_name(tmp_path):
-    # Waits for its config, which never comes.
-    os.mkfifo(tmp_path / "config")
-    process = subprocess.Popen([LANGEVIN, "train", "--config", tmp_path / "config", "--data", tmp_path,
-                                "--output", tmp_path / "run"], env=ENVIRONMENT)
-    file = pathlib.Path(f"/proc/{process.pid}")
+@pytest.fixture
+def training(tmp_path):
+    """A process that trains for hours, and has begun to."""
+    unet = pathlib.Path(__file__).parents[1] / "bench" / "unet_small.json"
+    work = tmp_path / "work"
+    process = subprocess.Popen([LANGEVIN, "bench", "step", "--unet", unet, "--batch", "1", "--threads", "1",
+                                "--steps", "1000000", "--work", work], env=ENVIRONMENT)
     try:
-        wait_until(lambda: (file / "exe").resolve().name == "langevin-tensors")
-        wait_until(lambda: (file / "comm").read_text() == "langevin\n")
-        assert process.poll() is None
+        wait_until(lambda: work.exists() and any(work.iterdir()))
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def test_what_has_nothing_to_save_ends_by_sigterm(tmp_path):
+def test_keeps_its_process_and_its_name(training):
+    file = pathlib.Path(f"/proc/{training.pid}")
+    assert (file / "exe").resolve().name == "langevin-tensors"
+    assert (file / "comm").read_text() == "langevin\n"
+    assert training.poll() is None
+
+
+def test_what_has_nothing_to_save_ends_by_sigterm(training):
     """Only train and prepare take it as a wish."""
-    (tmp_path / "model").mkdir()
-    os.mkfifo(tmp_path / "model" / "model_index.json")
-    process = subprocess.Popen([LANGEVIN, "sample", "--model", tmp_path / "model", "--output", tmp_path / "out"],
-                               env=ENVIRONMENT)
-    writers = []
-
-    def is_reading():
-        try:
-            writers.append(os.open(tmp_path / "model" / "model_index.json", os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:  # Nobody reads yet.
-            return False
-        return True
-
-    try:
-        wait_until(is_reading)
-        process.terminate()
-        assert process.wait(timeout=20) == -signal.SIGTERM
-    finally:
-        process.kill()
-        process.wait()
-        for writer in writers:
-            os.close(writer)
+    training.terminate()
+    assert training.wait(timeout=20) == -signal.SIGTERM
 
 
 def test_half_of_it_says_what_is_missing(tmp_path):
