@@ -5,19 +5,13 @@
 #include "core/model/make_network.h"
 #include "core/model/unet2d.h"
 #include "gtest/gtest.h"
+#include "tests/core/model/small_configs.h"
 
 namespace langevin::model {
 namespace {
 
 configs::UNetConfig ConditionalUNet() {
-  configs::UNetConfig config;
-  config.sample_size = {8};
-  config.in_channels = config.out_channels = 1;
-  config.block_out_channels = {8, 16};
-  config.down_block_types = {"DownBlock2D", "DownBlock2D"};
-  config.up_block_types = {"UpBlock2D", "UpBlock2D"};
-  config.layers_per_block = 1;
-  config.norm_num_groups = 4;
+  configs::UNetConfig config = SmallUNet();
   config.num_class_embeds = 3;
   return config;
 }
@@ -39,23 +33,11 @@ TEST(DropLabelsTest, DropsAsOftenAsAskedAndByPosition) {
 
 // Every kind of network sees the null label in training, and one row more holds it.
 TEST(LabelDropoutTest, TrainsTheNullLabel) {
-  configs::Edm2UNetConfig edm2;
-  edm2.in_channels = 1;
-  edm2.model_channels = 8;
-  edm2.channel_mult = {1, 2};
-  edm2.num_blocks = 1;
-  edm2.channels_per_head = 8;
+  configs::Edm2UNetConfig edm2 = SmallEdm2UNet();
   edm2.num_classes = 3;
-  configs::DiTConfig dit;
-  dit.num_attention_heads = 2;
-  dit.attention_head_dim = 8;
-  dit.in_channels = 1;
-  dit.num_layers = 1;
-  dit.num_embeds_ada_norm = 3;
-  dit.sample_size = 8;
   for (const configs::ModelConfig& model :
        {configs::ModelConfig{.architecture = ConditionalUNet(), .label_dropout = 0.999},
-        configs::ModelConfig{.architecture = dit, .label_dropout = 0.999},
+        configs::ModelConfig{.architecture = SmallDiT(), .label_dropout = 0.999},
         configs::ModelConfig{.architecture = edm2, .label_dropout = 0.999}}) {
     SCOPED_TRACE(model.family());
     ASSERT_FALSE(configs::FindProblem(model).has_value());

@@ -5,18 +5,15 @@
 #include "ATen/ATen.h"
 #include "core/model/make_network.h"
 #include "gtest/gtest.h"
+#include "tests/core/model/small_configs.h"
 
 namespace langevin::model {
 namespace {
 
-configs::DiTConfig SmallDiT() {
-  configs::DiTConfig config;
-  config.num_attention_heads = 2;
-  config.attention_head_dim = 8;
-  config.in_channels = 1;
+// Two layers, so that there is one behind the first.
+configs::DiTConfig TwoLayers() {
+  configs::DiTConfig config = SmallDiT();
   config.num_layers = 2;
-  config.sample_size = 8;
-  config.num_embeds_ada_norm = 3;
   return config;
 }
 
@@ -24,7 +21,7 @@ class DiTTest : public testing::TestWithParam<configs::Precision> {};
 
 // adaLN-Zero: each block begins as the identity, and the output as zero.
 TEST_P(DiTTest, BeginsAtZero) {
-  DiT network(SmallDiT(), GetParam(), at::kCPU);
+  DiT network(TwoLayers(), GetParam(), at::kCPU);
   network.parameters().Initialize(1);
   const at::NoGradGuard no_grad;
   const at::Tensor output =
@@ -35,7 +32,7 @@ TEST_P(DiTTest, BeginsAtZero) {
 }
 
 TEST_P(DiTTest, EveryTrainableParameterGetsAFiniteGradient) {
-  DiT network(SmallDiT(), GetParam(), at::kCPU);
+  DiT network(TwoLayers(), GetParam(), at::kCPU);
   ParameterStore& store = network.parameters();
   store.master().copy_(at::randn_like(store.master()) * 0.2);  // Zeros would stop gradients.
   store.RefreshComputeWeights();

@@ -8,32 +8,15 @@
 #include "ATen/ATen.h"
 #include "core/model/make_network.h"
 #include "gtest/gtest.h"
+#include "tests/core/model/small_configs.h"
 
 namespace langevin::model {
 namespace {
 
 std::vector<configs::ModelConfig> EveryFamily() {
-  configs::UNetConfig unet;
-  unet.in_channels = unet.out_channels = 1;
-  unet.block_out_channels = {8, 16};
-  unet.down_block_types = {"DownBlock2D", "DownBlock2D"};
-  unet.up_block_types = {"UpBlock2D", "UpBlock2D"};
-  unet.layers_per_block = 1;
-  unet.norm_num_groups = 4;
-  configs::Edm2UNetConfig edm2;
-  edm2.in_channels = 1;
-  edm2.model_channels = 8;
-  edm2.channel_mult = {1, 2};
-  edm2.num_blocks = 1;
-  edm2.channels_per_head = 8;
-  configs::DiTConfig dit;
-  dit.num_attention_heads = 2;
-  dit.attention_head_dim = 8;
-  dit.in_channels = 1;
-  dit.num_layers = 1;
-  dit.num_embeds_ada_norm = 3;
-  dit.sample_size = 8;
-  return {{.architecture = unet}, {.architecture = edm2}, {.architecture = dit}};
+  return {{.architecture = SmallUNet()},
+          {.architecture = SmallEdm2UNet()},
+          {.architecture = SmallDiT()}};
 }
 
 std::unique_ptr<Network> NetworkOf(const configs::ModelConfig& model, bool learns_uncertainty) {
