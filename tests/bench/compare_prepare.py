@@ -133,6 +133,9 @@ def main():
     options = parser.parse_args()
     for name in options.sets.split(","):
         source = options.work / name
+        if source.is_symlink():
+            source.unlink()
+        shutil.rmtree(source, ignore_errors=True)  # of an earlier run, maybe broken off
         source.mkdir(parents=True)
         ours, theirs = SETS[name](source)
         best = {}
