@@ -131,19 +131,19 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--sets", default="png28,clipart,jpeg,dicom")
     options = parser.parse_args()
+    # A folder of its own: an earlier run, maybe broken off, is cleared and nothing else of the caller's.
+    work = options.work / "compare_prepare"
+    shutil.rmtree(work, ignore_errors=True)
     for name in options.sets.split(","):
-        source = options.work / name
-        if source.is_symlink():
-            source.unlink()
-        shutil.rmtree(source, ignore_errors=True)  # of an earlier run, maybe broken off
+        source = work / name
         source.mkdir(parents=True)
         ours, theirs = SETS[name](source)
         best = {}
         for _ in range(options.repeat):
             for result in (
-                run_langevin(options.langevin, source, options.work, ours),
-                run_peer(source, options.work, theirs),
-                run_peer(source, options.work, [*theirs, "--quality"]),
+                run_langevin(options.langevin, source, work, ours),
+                run_peer(source, work, theirs),
+                run_peer(source, work, [*theirs, "--quality"]),
             ):
                 print(json.dumps({"set": name, **result}), flush=True)
                 known = best.get(result["program"])
