@@ -57,6 +57,8 @@ void RegisterStep(CLI::App* bench, std::function<absl::Status()>& action) {
   command->add_option("--warmup", options->warmup, "steps before these, after the first one")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  command->add_flag("--step_ends", options->step_ends,
+                    "also print when each step ended, for tests/bench/compare_ddp.py");
   RunWhenParsed(command, action, options, &BenchStep);
 }
 

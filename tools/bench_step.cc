@@ -69,6 +69,7 @@ struct StepTimes {
   double model_made_s = 0;   // After the process's start.
   double first_step_s = 0;   // After the process's start.
   std::vector<double> each;  // Seconds from one step's end to the next's, after the first step.
+  std::vector<double> ends;  // Of the same steps, by MonotonicSeconds.
   int64_t peak_rss_mib = 0;  // Before the checkpoint that ends a run.
   int64_t parameters = 0;
   int threads = 1;
@@ -84,6 +85,7 @@ class StepClock {
       times_.first_step_s = SecondsSinceProcessStart();
     } else {
       times_.each.push_back(now - last_);
+      times_.ends.push_back(now);
     }
     last_ = now;
     times_.peak_rss_mib = PeakMemoryBytes() >> 20;
@@ -169,19 +171,24 @@ absl::Status BenchStep(const StepBenchOptions& options, launch::MpiRuntime& runt
   if (runtime.rank() != 0) return absl::OkStatus();
   const double step_s = Median({times.each.begin() + options.warmup, times.each.end()});
   const int64_t images = config->train.global_batch;
-  PrintJsonLine({{"peer", "langevin"},
-                 {"dtype", options.precision},
-                 {"compile", false},
-                 {"channels_last", true},
-                 {"ranks", runtime.size()},
-                 {"threads", times.threads},
-                 {"parameters", times.parameters},
-                 {"batch_per_rank", images / runtime.size()},
-                 {"step_ms", Rounded(step_s * 1e3)},
-                 {"images_per_s", Rounded(static_cast<double>(images) / step_s)},
-                 {"first_step_s", Rounded(times.first_step_s)},
-                 {"peak_rss_mib", times.peak_rss_mib},
-                 {"peak_device_mib", nullptr}});
+  nlohmann::ordered_json line = {{"peer", "langevin"},
+                                 {"dtype", options.precision},
+                                 {"compile", false},
+                                 {"channels_last", true},
+                                 {"ranks", runtime.size()},
+                                 {"threads", times.threads},
+                                 {"parameters", times.parameters},
+                                 {"batch_per_rank", images / runtime.size()},
+                                 {"step_ms", Rounded(step_s * 1e3)},
+                                 {"images_per_s", Rounded(static_cast<double>(images) / step_s)},
+                                 {"first_step_s", Rounded(times.first_step_s)},
+                                 {"peak_rss_mib", times.peak_rss_mib},
+                                 {"peak_device_mib", nullptr}};
+  if (options.step_ends) {
+    line["step_ends_s"] =
+        std::vector<double>(times.ends.begin() + options.warmup, times.ends.end());
+  }
+  PrintJsonLine(line);
   return absl::OkStatus();
 }
 

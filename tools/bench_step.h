@@ -24,11 +24,13 @@ struct StepBenchOptions {
   int threads = 0;
   int64_t steps = 10;
   int64_t warmup = 3;
+  bool step_ends = false;  // Also print when each step ended.
   std::vector<std::string> overrides;
 };
 
 // Prints one line with the keys of peer_train.py; median over the steps on rank 0. All ranks
-// together.
+// together. With step_ends also "step_ends_s": when each of the steps that are timed ended, seconds
+// of CLOCK_MONOTONIC.
 absl::Status BenchStep(const StepBenchOptions& options, launch::MpiRuntime& runtime);
 
 // Prints one line: seconds from the process's start until the ranks are joined, the model is made,

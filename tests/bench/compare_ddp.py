@@ -1,26 +1,33 @@
-"""Two ranks of Langevin against two ranks of DDP, one thread a rank, side by side in one run.
+"""Two ranks of Langevin against two ranks of DDP, one thread a rank, in turns of seconds.
 
-    .deps/venv/bin/python tests/bench/compare_ddp.py [--unet tests/bench/unet_small.json] [--rounds 5]
+    .deps/venv/bin/python tests/bench/compare_ddp.py [--unet tests/bench/unet_small.json] [--steps 60]
 
-Each round runs, one after the other:
+Five groups of two processes are started:
 
     ddp                  torchrun --nproc-per-node 2 peer_train.py (Gloo)
-    ddp alone            two independent processes of peer_train.py at the same time
+    ddp alone            two independent processes of peer_train.py
     ordered, fast        mpirun -n 2 langevin bench step
-    langevin alone       two independent processes of langevin bench step at the same time
+    langevin alone       two independent processes of langevin bench step
 
-in an order that turns from round to round. Exposed communication is the step with two ranks minus the
-step of the two independent processes of the same program in the same round; the figures are medians
-over the rounds. Prints a table on stderr and one JSON line on stdout.
+and take turns: all but one are stopped (SIGSTOP) at any time, for --turn_s seconds each, in an order that
+turns from cycle to cycle, until each has done its steps. So a machine that is now slower and now faster is so
+for all of them. What counts are steps that lie within a turn whole. Exposed communication is, cycle by cycle,
+the step of two ranks minus the mean step of the two independent processes of the same program; its figure is
+the mean over the cycles, with a 95 % interval by bootstrap over them. Prints a table on stderr and one JSON
+line on stdout.
 """
 import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+
+import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -29,102 +36,170 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--unet", default=str(HERE / "unet_small.json"))
 parser.add_argument("--batch", type=int, default=8, help="images per rank and step")
 parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-parser.add_argument("--steps", type=int, default=10)
+parser.add_argument("--steps", type=int, default=60)
 parser.add_argument("--warmup", type=int, default=3)
-parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--turn_s", type=float, default=6, help="some steps long")
 parser.add_argument("--langevin", default=os.environ.get("LANGEVIN", str(REPOSITORY / "build/langevin")))
 parser.add_argument("--mpirun", default="mpirun --bind-to none", help="command and its flags, without -n")
-parser.add_argument("--set", action="append", default=[], help="for langevin, as in distributed.zero_stage=1")
+parser.add_argument("--modes", nargs="+", default=["ordered", "fast"],
+                    help="of langevin's two ranks: reduction, and fields to set, as in 'fast distributed.zero_stage=0'")
 args = parser.parse_args()
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
                "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+# Each group of two ranks, and what it is compared with.
+ALONE = {"ddp": "ddp alone", **{mode: "langevin alone" for mode in args.modes}}
 
 
-def peer_arguments():
+def peer_command():
     return [str(HERE / "peer_train.py"), "--unet", args.unet, "--batch", str(args.batch), "--dtype",
-            args.precision, "--steps", str(args.steps), "--warmup", str(args.warmup), "--threads", "1"]
+            args.precision, "--steps", str(args.steps), "--warmup", str(args.warmup), "--threads", "1",
+            "--step-ends"]
 
 
-def langevin_arguments(work, reduction="ordered"):
-    overrides = [word for value in args.set for word in ("--set", value)]
+def langevin_command(work, *more):
+    # Whoever waits for its turn is silent for as long as the others take.
     return [args.langevin, "bench", "step", "--unet", args.unet, "--batch", str(args.batch),
             "--precision", args.precision, "--steps", str(args.steps), "--warmup", str(args.warmup),
-            "--threads", "1", "--reduction", reduction, "--work", str(work), *overrides]
+            "--threads", "1", "--work", str(work), "--step_ends", "--set", "distributed.timeout_seconds=3600",
+            *more]
 
 
-def run_together(commands):
-    """Runs the commands at the same time and returns the JSON line of each."""
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env=ENVIRONMENT) for command in commands]
-    lines = []
-    for command, process in zip(commands, processes):
-        output, errors = process.communicate()
-        if process.returncode != 0:
-            sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
-        lines.append(json.loads(output.strip().splitlines()[-1]))
-    return lines
+def commands_of(group, work):
+    if group == "ddp":
+        return [[sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+                 *peer_command()]]
+    if group == "ddp alone":
+        return [[sys.executable, *peer_command()]] * 2
+    if group == "langevin alone":
+        return [langevin_command(work / f"alone{i}") for i in range(2)]
+    reduction, *fields = group.split()
+    overrides = [word for field in fields for word in ("--set", field)]
+    return [[*args.mpirun.split(), "-n", "2",
+             *langevin_command(work / group, "--reduction", reduction, *overrides)]]
 
 
-def two_ranks(mode, work):
-    if mode == "ddp":
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command = launcher + peer_arguments()
-    else:
-        command = args.mpirun.split() + ["-n", "2"] + langevin_arguments(work / mode, mode)
-    return run_together([command])[0]
+def descendants(roots):
+    """The processes `roots` and all that they started, who ended or not."""
+    children = {}
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:  # It has ended.
+            continue
+        children.setdefault(parent, []).append(int(status.parent.name))
+    found = list(roots)
+    for process in found:
+        found += children.get(process, [])
+    return found
 
 
-def two_alone(program, work):
-    if program == "ddp":
-        return run_together([[sys.executable, *peer_arguments()]] * 2)
-    return run_together([langevin_arguments(work / f"alone{i}") for i in range(2)])
+class Group:
+    """Processes that have their turns together."""
+
+    def __init__(self, name, work):
+        self.turns = []  # (cycle, begin, end), by CLOCK_MONOTONIC.
+        self.processes = []
+        for i, command in enumerate(commands_of(name, work)):
+            self.processes.append(subprocess.Popen(command, env=ENVIRONMENT, text=True,
+                                                   stdout=open(work / f"{name}.{i}.out", "w+"),
+                                                   stderr=open(work / f"{name}.{i}.err", "w+")))
+        self.outputs = [work / f"{name}.{i}.out" for i in range(len(self.processes))]
+
+    def signal(self, what):
+        for process in descendants([p.pid for p in self.processes if p.poll() is None]):
+            try:
+                os.kill(process, what)
+            except ProcessLookupError:
+                pass
+
+    def ended(self):
+        for process, output in zip(self.processes, self.outputs):
+            if process.poll():
+                sys.exit(f"{' '.join(process.args)} ended with {process.returncode}:\n"
+                         f"{output.with_suffix('.err').read_text()}")
+        return all(process.poll() is not None for process in self.processes)
+
+    def turn(self, cycle, seconds):
+        begin = time.monotonic()
+        self.signal(signal.SIGCONT)
+        while time.monotonic() < begin + seconds and not self.ended():
+            time.sleep(0.05)
+        self.turns.append((cycle, begin, time.monotonic()))
+        self.signal(signal.SIGSTOP)
+
+    def step_of_cycle(self):
+        """{cycle: seconds of a step}: medians of the processes, their mean."""
+        steps = {}
+        for output in self.outputs:
+            ends = json.loads(output.read_text().strip().splitlines()[-1])["step_ends_s"]
+            for cycle, begin, end in self.turns:
+                inside = [moment for moment in ends if begin < moment < end]
+                if len(inside) > 1:
+                    steps.setdefault(cycle, []).append(statistics.median(np.diff(inside)))
+        return {cycle: statistics.mean(of_each) for cycle, of_each in steps.items()
+                if len(of_each) == len(self.outputs)}
 
 
-def one_round(number, work):
-    """Figures by mode: the step and images per second with two ranks, and of two independent ones."""
-    runs = {"ddp": lambda: two_ranks("ddp", work), "ddp alone": lambda: two_alone("ddp", work),
-            "ordered": lambda: two_ranks("ordered", work), "fast": lambda: two_ranks("fast", work),
-            "langevin alone": lambda: two_alone("langevin", work)}
-    names = list(runs)
-    names = names[number % len(names):] + names[:number % len(names)]
-    results = {name: runs[name]() for name in names}
-    figures = {}
-    for mode, alone in (("ddp", "ddp alone"), ("ordered", "langevin alone"), ("fast", "langevin alone")):
-        alone_ms = statistics.mean(line["step_ms"] for line in results[alone])
-        alone_rate = sum(line["images_per_s"] for line in results[alone])
-        figures[mode] = {"step_ms": results[mode]["step_ms"], "alone_ms": alone_ms,
-                         "exposed_ms": results[mode]["step_ms"] - alone_ms,
-                         "throughput": results[mode]["images_per_s"] / alone_rate}
-    return figures
+def take_turns(groups):
+    names, cycle = list(groups), 0
+    # Start-up is one turn, however long: when it ends differs between them.
+    while not all(group.ended() for group in groups.values()):
+        for i in range(len(names)):
+            group = groups[names[(i + cycle) % len(names)]]
+            if not group.ended():
+                group.turn(cycle, args.turn_s)
+        cycle += 1
+        done = {name: group.ended() for name, group in groups.items()}
+        print(f"\rcycle {cycle}, {sum(done.values())} of {len(done)} groups are done", end="", file=sys.stderr,
+              flush=True)
+        # Without all of them there is nothing to compare.
+        if any(done.values()):
+            for group in groups.values():
+                while not group.ended():
+                    group.turn(-1, args.turn_s)
+    print(file=sys.stderr)
+
+
+def mean_and_interval(values):
+    values = np.asarray(values)
+    replicates = np.random.default_rng(0).choice(values, (4000, len(values))).mean(1)
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    return [round(float(x), 3) for x in (values.mean(), low, high)]
 
 
 def main():
-    rounds = []
     with tempfile.TemporaryDirectory() as work:
-        for number in range(args.rounds):
-            rounds.append(one_round(number, pathlib.Path(work)))
-            print(f"round {number + 1} of {args.rounds}: exposed ms " + ", ".join(
-                f"{mode} {figures['exposed_ms']:.2f}" for mode, figures in rounds[-1].items()),
-                file=sys.stderr, flush=True)
+        groups = {}
+        try:
+            for name in (*ALONE, "ddp alone", "langevin alone"):
+                groups[name] = Group(name, pathlib.Path(work))
+                groups[name].signal(signal.SIGSTOP)
+            take_turns(groups)
+        finally:
+            for group in groups.values():
+                group.signal(signal.SIGKILL)
+        steps = {name: group.step_of_cycle() for name, group in groups.items()}
+    cycles = sorted(set.intersection(*(set(by_cycle) for by_cycle in steps.values())) - {-1})
+    if len(cycles) < 2:
+        sys.exit("fewer than two cycles in which all did a whole step: raise --steps or --turn_s")
 
     summary = {"bench": "compare_ddp", "unet": os.path.basename(args.unet), "dtype": args.precision,
-               "batch_per_rank": args.batch, "ranks": 2, "threads": 1, "rounds": args.rounds,
-               "set": args.set}
-    print(f"{'':10}{'2 ranks':>12}{'alone':>12}{'exposed':>12}{'spread':>16}{'of DDP':>9}{'rate':>8}",
+               "batch_per_rank": args.batch, "ranks": 2, "threads": 1, "cycles": len(cycles)}
+    print(f"{'':36}{'2 ranks':>12}{'alone':>12}   {'exposed (95 %)':30}{'of DDP':>8}   rate of two alone",
           file=sys.stderr)
-    ddp_exposed = statistics.median(figures["ddp"]["exposed_ms"] for figures in rounds)
-    for mode in ("ddp", "ordered", "fast"):
-        values = {key: [figures[mode][key] for figures in rounds] for key in rounds[0][mode]}
-        median = {key: statistics.median(column) for key, column in values.items()}
-        ratio = median["exposed_ms"] / ddp_exposed if ddp_exposed > 0 else None
-        low, high = min(values["exposed_ms"]), max(values["exposed_ms"])
-        summary[mode] = {**{key: round(value, 3) for key, value in median.items()},
-                         "exposed_ms_range": [round(low, 2), round(high, 2)],
-                         "exposed_of_ddp": None if ratio is None else round(ratio, 3)}
-        print(f"{mode:10}{median['step_ms']:9.2f} ms{median['alone_ms']:9.2f} ms{median['exposed_ms']:9.2f} ms"
-              f"{f'{low:.1f} to {high:.1f}':>16}{'-' if ratio is None else f'{ratio:.2f}':>9}"
-              f"{median['throughput']:8.3f}", file=sys.stderr)
+    exposed_of_ddp = None
+    for mode, alone in ALONE.items():
+        pairs = [(1e3 * steps[mode][cycle], 1e3 * steps[alone][cycle]) for cycle in cycles]
+        exposed = mean_and_interval([two - one for two, one in pairs])
+        rate = mean_and_interval([one / two for two, one in pairs])
+        exposed_of_ddp = exposed_of_ddp or exposed[0]
+        step, single = (statistics.mean(column) for column in zip(*pairs))
+        summary[mode] = {"step_ms": round(step, 2), "alone_ms": round(single, 2), "exposed_ms": exposed,
+                         "exposed_of_ddp": round(exposed[0] / exposed_of_ddp, 3), "throughput": rate}
+        print("{:36}{:9.1f} ms{:9.1f} ms   {:30}{:8.2f}   {:.3f} ({:.3f} to {:.3f})".format(
+            mode, step, single, "{:.1f} ms ({:.1f} to {:.1f})".format(*exposed),
+            exposed[0] / exposed_of_ddp, *rate), file=sys.stderr)
     print(json.dumps(summary), flush=True)
 
 

@@ -8,10 +8,12 @@ same UNet, images, number of images and seeds:
     ddpm   preset fashion_mnist_quickstart: what the peer does
     edm    preset fashion_mnist_edm: the best configuration found
 
-All models are then judged by `langevin evaluate`: features of a small classifier (feature_net.py), the
-same noise and held-out images, DDIM with 50 steps for DDPM and Heun with 18 (35 evaluations) for EDM.
-Bits per value are the probability flow's for all and, for DDPM, the variational bound's. What is in FOLDER
-already is not done again. Prints a table and writes FOLDER/comparison.json and FOLDER/comparison.png.
+Each is judged by `langevin evaluate`: features of a small classifier (feature_net.py), the same noise and
+held-out images, DDIM with 50 steps for DDPM and Heun with 18 (35 evaluations) for EDM. Bits per value are
+the probability flow's for all and, for DDPM, the variational bound's. What is in FOLDER already is not done
+again. Prints a table, and the mean over seeds of what Langevin's runs have more than the peer's with its
+95 % interval (Welch's, of the runs' spread), and writes FOLDER/comparison.json and FOLDER/comparison.png.
+Seconds are of the processor, user and system: others on the machine do not count.
 """
 import argparse
 import json
@@ -24,6 +26,7 @@ import time
 
 import numpy as np
 from PIL import Image
+from scipy import stats
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -35,7 +38,7 @@ parser.add_argument("--images", type=int, default=60000)
 parser.add_argument("--seeds", default="0,1")
 parser.add_argument("--kinds", default="ddpm,edm", help="of Langevin's runs")
 parser.add_argument("--count", type=int, default=1000, help="samples of each model")
-parser.add_argument("--likelihood_images", type=int, default=24, help="by flow; twice as many by bound")
+parser.add_argument("--likelihood_images", type=int, default=24, help="by flow; twice as many by bound; 0: none")
 parser.add_argument("--langevin", default=os.environ.get("LANGEVIN", str(REPOSITORY / "build/langevin")))
 args = parser.parse_args()
 args.work.mkdir(parents=True, exist_ok=True)
@@ -54,24 +57,22 @@ def say(text):
 
 
 def together(commands):
-    """Runs {name: command} at the same time; the seconds that each took, and its stdout."""
-    began = time.perf_counter()
-    processes = {name: subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True,
-                                        env=ENVIRONMENT, stderr=open(args.work / f"{name}.log", "w"))
+    """Runs {name: command} at the same time; the processor's seconds that each took."""
+    processes = {name: subprocess.Popen([str(word) for word in command], env=ENVIRONMENT,
+                                        stdout=open(args.work / f"{name}.log", "w"), stderr=subprocess.STDOUT)
                  for name, command in commands.items()}
-    ended = {}
-    while len(ended) < len(processes):
-        for name, process in processes.items():
-            if name not in ended and process.poll() is not None:
-                ended[name] = (round(time.perf_counter() - began, 1), process.stdout.read())
-                if process.returncode != 0:
-                    sys.exit(f"{name} failed: see {args.work / name}.log")
-        time.sleep(0.2)
-    return ended
+    seconds = {}
+    for name, process in processes.items():
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if status != 0:
+            sys.exit(f"{name} failed: see {args.work / name}.log")
+        seconds[name] = round(usage.ru_utime + usage.ru_stime, 1)
+    return seconds
 
 
 def train(pair):
-    """Two runs at the same time, and the exports of Langevin's; the seconds that each took."""
+    """Runs at the same time, and exports of Langevin's; the processor's seconds that each took."""
     record = args.work / f"{'-'.join(pair)}.json"
     if record.exists():
         return json.loads(record.read_text())
@@ -86,7 +87,7 @@ def train(pair):
             commands[name] = [args.langevin, "train", "--config", PRESETS[kind], "--data", args.work / "data",
                               "--output", args.work / f"{name}-run", "--set",
                               f"train.total_images={args.images}", "--set", f"seed={seed}"]
-    seconds = {name: ended for name, (ended, _) in together(commands).items()}
+    seconds = together(commands)
     for name in pair:
         if not name.startswith("peer"):
             subprocess.run([args.langevin, "export", "--run", args.work / f"{name}-run", "--output",
@@ -96,7 +97,7 @@ def train(pair):
 
 
 def evaluate(names):
-    """metrics.json of the models, two at a time: FID, and bits by each method that fits."""
+    """Judges models, two at a time: FID, and bits by each method that fits."""
     wanted = []
     for name in names:
         kind = name.split("-")[0]
@@ -105,7 +106,7 @@ def evaluate(names):
         wanted.append((f"{name}-fid", [*model, "--metrics", "fid,kid,precision_recall", "--count", args.count,
                                        *SAMPLERS[kind]]))
         for method in ("flow", "bound"):
-            if method == "flow" or kind != "edm":
+            if args.likelihood_images > 0 and (method == "flow" or kind != "edm"):
                 wanted.append((f"{name}-{method}", [
                     *model, "--metrics", "bits_per_dim", "--likelihood", method, "--likelihood_images",
                     args.likelihood_images * (2 if method == "bound" else 1), "--likelihood_terms", 100, "--count", 4, "--steps", 1]))
@@ -116,9 +117,12 @@ def evaluate(names):
         pair = [part for part in pair if part]
         say("evaluating: " + ", ".join(name for name, _ in pair))
         together({name: [args.langevin, *command, "--output", args.work / name] for name, command in pair})
-    return {name: json.loads((args.work / name / "metrics.json").read_text())
-            for name in (f"{n}-{m}" for n in names for m in ("fid", "flow", "bound"))
-            if (args.work / name / "metrics.json").exists()}
+
+
+def measured(name, what):
+    """What evaluate found, or None where it was not asked to."""
+    path = args.work / f"{name}-{what}" / "metrics.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def picture(names):
@@ -133,23 +137,27 @@ def picture(names):
     Image.fromarray(np.concatenate(rows[:-1])).resize((600, 376), Image.NEAREST).save(args.work / "comparison.png")
 
 
-def paired(ours, peer):
-    """The mean of ours - peer over the same images, and its 95 % interval."""
-    differences = [a - b for a, b in zip(ours["likelihood"]["by_image"], peer["likelihood"]["by_image"])]
-    mean = statistics.mean(differences)
-    error = 1.96 * statistics.stdev(differences) / len(differences) ** 0.5
-    return [round(value, 4) for value in (mean, mean - error, mean + error)]
+def excess(ours, peer):
+    """The mean of one group of runs less that of the other, and its 95 % interval where both have two."""
+    difference = statistics.mean(ours) - statistics.mean(peer)
+    if min(len(ours), len(peer)) < 2:
+        return {"value": difference}
+    interval = stats.ttest_ind(ours, peer, equal_var=False).confidence_interval(0.95)
+    return {"value": difference, "low": interval.low, "high": interval.high}
 
 
-def show(metric):
-    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+def show(metric, scale=1):
+    text = f"{scale * metric['value']:.3f}"
+    if "low" in metric:
+        text += f" ({scale * metric['low']:.3f} to {scale * metric['high']:.3f})"
+    return text
 
 
 if not (args.work / "features.pt").exists():
     say("training the classifier")
     subprocess.run([sys.executable, REPOSITORY / "tests/python/feature_net.py", "--output",
                     args.work / "features.pt"], check=True, stdout=sys.stderr)
-if not (args.work / "data/manifest.json").exists():
+if not (args.work / "data/manifest.textproto").exists():
     subprocess.run([args.langevin, "prepare", "--input", SOURCE, "--output", args.work / "data"], check=True,
                    stdout=subprocess.DEVNULL, env=ENVIRONMENT)
 # Each run of Langevin beside one of the peer, so far as there are some.
@@ -157,37 +165,33 @@ names = [f"{kind}-{seed}" for seed in seeds for kind in ("peer", *kinds)]
 peers = [name for name in names if name.startswith("peer")]
 ours = [name for name in names if not name.startswith("peer")]
 queue = [name for pair in zip(peers, ours) for name in pair] + ours[len(peers):] + peers[len(ours):]
-pairs = [train(queue[i:i + 2]) for i in range(0, len(queue), 2)]
-times = {name: seconds for pair in pairs for name, seconds in pair.items()}
-# Against the peer that ran at the same time.
-ratios = {name: seconds / pair[peer] for pair in pairs for name, seconds in pair.items() for peer in pair
-          if peer.startswith("peer") and peer != name}
-metrics = evaluate(names)
+seconds = {}
+for i in range(0, len(queue), 2):
+    seconds.update(train(queue[i:i + 2]))
+    evaluate(queue[i:i + 2])
 picture([f"{kind}-{seeds[0]}" for kind in ("peer", *kinds)])
 
 result = {"images": args.images, "samples": args.count, "likelihood_images": args.likelihood_images,
-          "runs": []}
-print(f"{'run':8} {'training':>9} {'of peer':>8}  {'FID':24} {'KID x 1000':24} {'bits, flow':24} bits, bound")
+          "runs": [], "less_peer": {}}
+of_kind = {kind: {} for kind in ("peer", *kinds)}  # Of each kind and metric, the values of the seeds.
+print(f"{'run':8} {'training':>9}  {'FID':24} {'KID x 1000':24} {'bits, flow':22} bits, bound")
 for name in names:
     kind, seed = name.split("-")
-    fid = metrics[f"{name}-fid"]["metrics"]
-    row = {"run": name, "fid": fid["fid"], "kid": fid["kid"], "precision": fid["precision"],
-           "recall": fid["recall"]}
+    row = {metric: measured(name, "fid")["metrics"][metric] for metric in ("fid", "kid", "precision", "recall")}
     for method in ("flow", "bound"):
-        if f"{name}-{method}" in metrics:
-            row[method] = metrics[f"{name}-{method}"]["metrics"]["bits_per_dim"]
-            if kind != "peer":
-                row[f"{method}_less_peer"] = paired(metrics[f"{name}-{method}"], metrics[f"peer-{seed}-{method}"])
-    row["train_s"] = times[name]
-    row["of_peer_beside_it"] = round(ratios[name], 3) if name in ratios else None
-    ratio = f"{ratios[name]:.2f}" if name in ratios and kind != "peer" else "-"
-    result["runs"].append(row)
-    kid = {key: 1000 * value for key, value in row["kid"].items() if key in ("value", "low", "high")}
-    print(f"{name:8} {row['train_s']:7.0f} s {ratio:>8}  {show(row['fid']):24} {show(kid):24} "
-          f"{show(row['flow']):24} {show(row['bound']) if 'bound' in row else '-'}")
-    for method in ("flow", "bound"):
-        if f"{method}_less_peer" in row:
-            print(f"{'':8} bits less the peer's on the same images, {method}: "
-                  "{} ({} to {})".format(*row[f"{method}_less_peer"]))
-print(f"real images: FID {metrics[names[0] + '-fid']['metrics']['fid']['floor']:.3f}")
+        found = measured(name, method)
+        if found is not None:
+            row[method] = found["metrics"]["bits_per_dim"]
+    for metric, values in row.items():
+        of_kind[kind].setdefault(metric, []).append(values["value"])
+    result["runs"].append({"run": name, "train_s": seconds[name], **row})
+    print(f"{name:8} {seconds[name]:7.0f} s  {show(row['fid']):24} {show(row['kid'], 1000):24} "
+          f"{show(row['flow']) if 'flow' in row else '-':22} {show(row['bound']) if 'bound' in row else '-'}")
+for kind in kinds:
+    less = {metric: excess(values, of_kind["peer"][metric]) for metric, values in of_kind[kind].items()}
+    result["less_peer"][kind] = less
+    print(f"{kind} less the peer, mean of {len(seeds)} seeds: " +
+          ", ".join(f"{metric} {show(value)}" for metric, value in less.items()))
+floor = measured(names[0], "fid")["metrics"]["fid"]["floor"]
+print(f"real images: FID {floor:.3f}")
 (args.work / "comparison.json").write_text(json.dumps(result, indent=1))
