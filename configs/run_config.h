@@ -106,7 +106,7 @@ struct TrainConfig {
 struct DistributedConfig {
   Backend backend = Backend::kAuto;
   Reduction reduction = Reduction::kOrdered;
-  int zero_stage = 0;
+  std::optional<int> zero_stage;  // Not set: see train::ZeroStageOf.
   double timeout_seconds = 60;
   int threads_per_rank = 0;
   Precision gradient_precision = Precision::kFp32;

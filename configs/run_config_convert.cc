@@ -160,10 +160,12 @@ RunConfig FromProto(const proto::RunConfig& from) {
   to.distributed = {
       .backend = static_cast<Backend>(from.distributed().backend()),
       .reduction = static_cast<Reduction>(from.distributed().reduction()),
-      .zero_stage = from.distributed().zero_stage(),
       .timeout_seconds = from.distributed().timeout_seconds(),
       .threads_per_rank = from.distributed().threads_per_rank(),
       .gradient_precision = static_cast<Precision>(from.distributed().gradient_precision())};
+  if (from.distributed().has_zero_stage()) {
+    to.distributed.zero_stage = from.distributed().zero_stage();
+  }
   if (from.distributed().has_overlap()) to.distributed.overlap = from.distributed().overlap();
   to.checkpoint = {.every_images = from.checkpoint().every_images(),
                    .every_seconds = from.checkpoint().every_seconds(),
@@ -191,7 +193,9 @@ proto::RunConfig ToProto(const RunConfig& from) {
   proto::DistributedConfig& distributed = *to.mutable_distributed();
   distributed.set_backend(static_cast<proto::Backend>(from.distributed.backend));
   distributed.set_reduction(static_cast<proto::Reduction>(from.distributed.reduction));
-  distributed.set_zero_stage(from.distributed.zero_stage);
+  if (from.distributed.zero_stage.has_value()) {
+    distributed.set_zero_stage(*from.distributed.zero_stage);
+  }
   distributed.set_timeout_seconds(from.distributed.timeout_seconds);
   distributed.set_threads_per_rank(from.distributed.threads_per_rank);
   distributed.set_gradient_precision(

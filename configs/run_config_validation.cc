@@ -52,7 +52,7 @@ Problem FindProblemInModel(const RunConfig& config) {
   }
   // Rows are normalised where all of the fp32 weights are.
   const bool sliced =
-      config.distributed.zero_stage > 0 && config.train.precision == Precision::kBf16;
+      config.distributed.zero_stage.value_or(0) > 0 && config.train.precision == Precision::kBf16;
   if (sliced && std::holds_alternative<Edm2UNetConfig>(model.architecture)) {
     return ConfigProblem{"distributed.zero_stage",
                          "value 1: must be 0 for model.edm2_unet with train.precision BF16: its "
@@ -254,12 +254,12 @@ Problem FindProblemInTrain(const TrainConfig& config) {
 }
 
 Problem FindProblemInDistributed(const DistributedConfig& config) {
-  if (config.zero_stage < 0 || config.zero_stage > 1) {
+  if (const int stage = config.zero_stage.value_or(0); stage < 0 || stage > 1) {
     return ConfigProblem{
         "distributed.zero_stage",
         absl::StrFormat("value %d: must be 0 (each rank has the whole optimizer state) or 1 (each "
                         "has its slice)",
-                        config.zero_stage)};
+                        stage)};
   }
   if (Problem problem =
           Require(config.timeout_seconds >= 1 && config.timeout_seconds <= 86400,

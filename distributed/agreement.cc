@@ -72,6 +72,20 @@ absl::Status AgreeOnText(ControlChannel& control, const std::string& mine) {
   return control.rank() == 0 ? differs : MarkReported(std::move(differs));
 }
 
+absl::StatusOr<int64_t> AgreeOnLeast(ControlChannel& control, int64_t mine) {
+  LANGEVIN_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            control.AllGather(absl::StrCat(mine)));
+  int64_t least = mine;
+  for (const std::string& text : texts) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(text, &number)) {
+      return absl::InternalError(absl::StrCat("a rank's number reads \"", text, "\""));
+    }
+    least = std::min(least, number);
+  }
+  return least;
+}
+
 absl::Status MarkReported(absl::Status status) {
   if (!status.ok()) status.SetPayload(kReported, absl::Cord("yes"));
   return status;

@@ -1,10 +1,13 @@
-// How ranks share an error that some of them have met, so that all end with one message.
+// How ranks come to one mind: on an error that some of them have met, so that all end with one
+// message, on what they are about to do, and on a number.
 #ifndef LANGEVIN_DISTRIBUTED_AGREEMENT_H_
 #define LANGEVIN_DISTRIBUTED_AGREEMENT_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "distributed/control.h"
 
 namespace langevin::distributed {
@@ -17,6 +20,9 @@ absl::Status AgreeOnStatus(ControlChannel& control, const absl::Status& mine);
 // Otherwise all get InvalidArgument, which names the lowest rank that differs from rank 0 and its
 // first line that does.
 absl::Status AgreeOnText(ControlChannel& control, const std::string& mine);
+
+// All ranks together: the smallest of their numbers.
+absl::StatusOr<int64_t> AgreeOnLeast(ControlChannel& control, int64_t mine);
 
 // An error that somebody else tells the user, or that has been told: main prints no line for it.
 absl::Status MarkReported(absl::Status status);

@@ -48,6 +48,7 @@ class Communicator {
   // is the backend's own.
   virtual std::unique_ptr<Work> AllReduce(at::Tensor tensor) = 0;
   // output (n) becomes this rank's n-element slice of the sum of the ranks' inputs (size() * n).
+  // output may be this rank's slice of input.
   virtual std::unique_ptr<Work> ReduceScatter(at::Tensor output, at::Tensor input) = 0;
   // output (size() * n) becomes the ranks' inputs (n), in rank order. input may be this rank's
   // slice of output.

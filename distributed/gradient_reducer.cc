@@ -250,14 +250,8 @@ void GradientReducer::QueueOrdered(const Bucket& piece) {
 
 void GradientReducer::QueueScattered(const Bucket& piece) {
   const Bucket own = sharding_->ShardOf(piece);
-  const at::Tensor sum = at::empty({own.size()}, result_.options());
-  works_.push_back(communicator_.ReduceScatter(sum, result_.narrow(0, piece.begin, piece.size())));
-  works_.push_back(
-      communicator_.Enqueue([sum, out = result_.narrow(0, own.begin, own.size())]() mutable {
-        const at::NoGradGuard no_grad;
-        out.copy_(sum);
-        return absl::OkStatus();
-      }));
+  works_.push_back(communicator_.ReduceScatter(result_.narrow(0, own.begin, own.size()),
+                                               result_.narrow(0, piece.begin, piece.size())));
 }
 
 void GradientReducer::QueueRest(int64_t begin, int64_t length) {

@@ -5,8 +5,8 @@
 #include <mpi.h>
 
 #include <memory>
-#include <vector>
 
+#include "ATen/core/Tensor.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "distributed/work.h"
@@ -37,10 +37,13 @@ class MpiCollectives {
   absl::Status AllToAll(const at::Tensor& output, const at::Tensor& input);
   absl::Status Broadcast(const at::Tensor& tensor, int root);
 
+  // Room for what other ranks send before it is summed, kept from call to call.
+  at::Tensor Received(int64_t numel, const at::TensorOptions& options);
+
   MPI_Comm comm_;
   MPI_Op sum_bfloat16_;
   int size_ = 1;
-  std::vector<char> packed_;  // Pieces of all ranks' slices side by side, for ReduceScatter.
+  at::Tensor received_;  // See Received.
 };
 
 }  // namespace langevin::distributed

@@ -57,14 +57,16 @@ absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeBackend(MpiRuntim
   if (!runtime.uses_mpi()) {
     return distributed::LocalGroup(1, timeout_seconds).MakeCommunicator(0);
   }
-  // Between hosts most of a collective is waiting for the network.
-  const bool advises_overlap =
-      runtime.local_size() < runtime.size() || runtime.HasSpareCores(at::get_num_threads());
+  const bool advises_overlap = AdvisesOverlap(runtime, on_device, at::get_num_threads());
   return distributed::MpiCommunicator::Create(
       MPI_COMM_WORLD, {.timeout_seconds = timeout_seconds, .advises_overlap = advises_overlap});
 }
 
 }  // namespace
+
+bool AdvisesOverlap(const MpiRuntime& runtime, bool on_device, int threads) {
+  return on_device || runtime.local_size() < runtime.size() || runtime.HasSpareCores(threads);
+}
 
 absl::StatusOr<std::unique_ptr<distributed::Communicator>> MakeCommunicator(
     MpiRuntime& runtime, CommunicatorKind kind, bool on_device, double timeout_seconds) {

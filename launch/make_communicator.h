@@ -13,6 +13,10 @@ namespace langevin::launch {
 // Which collectives carry the tensors. kAuto: NCCL for device tensors, else MPI.
 enum class CommunicatorKind { kAuto, kMpi, kNccl };
 
+// Whether exchanges between ranks of `threads` compute threads each leave cores alone that compute:
+// between hosts most of one is waiting for the network, and on devices it has a stream of its own.
+bool AdvisesOverlap(const MpiRuntime& runtime, bool on_device, int threads);
+
 // A communicator for tensors on the CPU (whose advice on overlap counts ATen's threads, so set
 // them before), or on CUDA device runtime.local_rank() if `on_device`. All ranks together. In a
 // world without MPI it is the local one. FailedPrecondition: NCCL for CPU tensors, or where it is

@@ -14,6 +14,7 @@
 #include "core/base/status_macros.h"
 #include "core/model/make_network.h"
 #include "core/train/run_folder.h"
+#include "core/train/run_setup.h"
 #include "core/train/trainer.h"
 #include "distributed/agreement.h"
 #include "tools/bench_report.h"
@@ -121,9 +122,13 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
       architecture, config.train.precision, device, train::TrainableMultiple(runtime.size()));
   network->parameters().Initialize(config.seed);
   times.parameters = network->parameters().num_parameters();
+  const bool overlaps = config.distributed.overlap.value_or(communicator->advises_overlap());
   LANGEVIN_ASSIGN_OR_RETURN(
-      const auto sharding,
-      train::ShardingFor(network->parameters(), config.distributed, *communicator));
+      const int zero_stage,
+      distributed::AgreeOnLeast(runtime.control(),
+                                train::ZeroStageOf(config, runtime.size(), overlaps)));
+  LANGEVIN_ASSIGN_OR_RETURN(const auto sharding,
+                            train::ShardingFor(network->parameters(), zero_stage, *communicator));
   times.model_made_s = SecondsSinceProcessStart();
 
   StepClock clock(times);

@@ -14,6 +14,7 @@
 #include "core/optim/schedule.h"
 #include "core/train/gradient_exchange.h"
 #include "core/train/run_plan.h"
+#include "core/train/run_setup.h"
 #include "distributed/flat_sharding.h"
 #include "distributed/network_model.h"
 #include "tools/bench_report.h"
@@ -29,7 +30,7 @@ double Mib(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 std::string NameOfWay(const configs::DistributedConfig& config) {
   return absl::StrCat(config.reduction == configs::Reduction::kFast ? "FAST" : "ORDERED",
-                      ", stage ", config.zero_stage);
+                      ", stage ", config.zero_stage.value_or(0));
 }
 
 // The config's own way to distribute, with each reduction and stage.
@@ -229,23 +230,26 @@ absl::Status PrintScalingPlan(FileSystem& file_system, const ScalingOptions& opt
   json["distributions"] = ordered_json::array();
   // Networks of nodes with GPUs, or the host's own.
   const at::DeviceType device = networks.front().uses_compute_cores ? at::kCPU : at::kMeta;
-  for (const configs::DistributedConfig& way : AllWays(config.distributed)) {
+  configs::DistributedConfig configured = config.distributed;
+  configured.zero_stage =
+      train::ZeroStageOf(config, plan.batch.ranks, configured.overlap.value_or(device != at::kCPU));
+  for (const configs::DistributedConfig& way : AllWays(configured)) {
     LANGEVIN_ASSIGN_OR_RETURN(const train::Traffic traffic,
                               train::TrafficOfStep(store, way, plan.batch, device));
     ordered_json times;
     for (const distributed::Network& link : networks) {
-      times[link.name] = TimeJson(
-          train::PredictStep(compute.times, way.zero_stage, plan.batch, traffic, link), plan.batch);
+      times[link.name] =
+          TimeJson(train::PredictStep(compute.times, *way.zero_stage, plan.batch, traffic, link),
+                   plan.batch);
     }
     const std::vector<train::MemoryPart> memory = train::MemoryOfRank(
         store, way, plan.batch, static_cast<int64_t>(optim::AverageNames(config.ema).size()),
         distributed::PieceElements(device));
-    json["distributions"].push_back(
-        {{"name", NameOfWay(way)},
-         {"configured", NameOfWay(way) == NameOfWay(config.distributed)},
-         {"memory_mib", MemoryJson(memory, activations)},
-         {"traffic", TrafficJson(traffic, plan.batch.ranks)},
-         {"time", times}});
+    json["distributions"].push_back({{"name", NameOfWay(way)},
+                                     {"configured", NameOfWay(way) == NameOfWay(configured)},
+                                     {"memory_mib", MemoryJson(memory, activations)},
+                                     {"traffic", TrafficJson(traffic, plan.batch.ranks)},
+                                     {"time", times}});
   }
   for (const distributed::Network& link : networks) {
     json["networks"][link.name] = link.description;

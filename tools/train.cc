@@ -104,9 +104,8 @@ absl::StatusOr<Start> LoadStart(FileSystem& file_system, const Plan& plan,
   std::unique_ptr<model::Network> network =
       model::MakeNetwork(plan.config, plan.config.train.precision, device,
                          train::TrainableMultiple(communicator.size()));
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const auto sharding,
-      train::ShardingFor(network->parameters(), plan.config.distributed, communicator));
+  LANGEVIN_ASSIGN_OR_RETURN(const auto sharding, train::ShardingFor(network->parameters(),
+                                                                    plan.zero_stage, communicator));
   Start start;
   if (!found.has_value()) {
     LANGEVIN_RETURN_IF_ERROR(BeginWeights(file_system, plan, *network));
@@ -231,6 +230,13 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
   return absl::OkStatus();
 }
 
+// The stage as this rank sees it; others may have other cores.
+int ZeroStageHere(const configs::RunConfig& config, const launch::MpiRuntime& runtime,
+                  bool on_device) {
+  const bool advised = launch::AdvisesOverlap(runtime, on_device, at::get_num_threads());
+  return train::ZeroStageOf(config, runtime.size(), config.distributed.overlap.value_or(advised));
+}
+
 absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scaling,
                          launch::MpiRuntime& runtime) {
   FileSystem& file_system = PosixFileSystem();
@@ -245,17 +251,21 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
   if (ready.ok()) {
     shapes = model::MakeNetwork(made->config, configs::Precision::kFp32, at::kMeta);
     num_parameters = shapes->parameters().num_parameters();
-    ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size());
+    at::set_num_threads(runtime.ComputeThreads(made->config.distributed.threads_per_rank));
+    ready = train::CheckMemory(num_parameters, made->config, runtime.size(), runtime.local_size(),
+                               ZeroStageHere(made->config, runtime, /*on_device=*/false));
   }
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(control, ready));
-  const Plan& plan = *made;
+  Plan& plan = *made;
   LANGEVIN_RETURN_IF_ERROR(AgreeOnText(control, IdentityOf(plan, shapes->parameters())));
   const configs::DistributedConfig& distribution = plan.config.distributed;
-  at::set_num_threads(runtime.ComputeThreads(distribution.threads_per_rank));
   if (scaling.ranks > 0) {
     return PrintScalingPlan(file_system, scaling, options.output, plan, runtime);
   }
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(runtime, distribution.backend));
+  LANGEVIN_ASSIGN_OR_RETURN(
+      plan.zero_stage,
+      distributed::AgreeOnLeast(control, ZeroStageHere(plan.config, runtime, device.is_cuda())));
   const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
   LogInfo("langevin %s", kVersion);
   LogTable(table);

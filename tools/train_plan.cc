@@ -93,11 +93,11 @@ Table DescribeRun(const TrainOptions& options, const Plan& plan, const launch::M
        absl::StrCat(
            config.distributed.reduction == configs::Reduction::kFast ? "fast" : "ordered",
            config.distributed.gradient_precision == configs::Precision::kBf16 ? ", bf16" : "")},
-      {"state", absl::StrCat(FormatBytes(train::StateBytes(num_parameters, config, runtime.size())),
-                             " a rank",
-                             config.distributed.zero_stage > 0
-                                 ? "; optimizer and average sliced over the ranks (ZeRO-1)"
-                                 : "")},
+      {"state",
+       absl::StrCat(
+           FormatBytes(train::StateBytes(num_parameters, config, runtime.size(), plan.zero_stage)),
+           " a rank",
+           plan.zero_stage > 0 ? "; optimizer and average sliced over the ranks (ZeRO-1)" : "")},
       {"checkpoints",
        absl::StrFormat("every %s%s and at the end, newest %d kept, %s each",
                        config.checkpoint.every_images > 0

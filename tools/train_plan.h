@@ -38,6 +38,7 @@ struct Plan {
   std::unique_ptr<data::Order> order;
   std::optional<exporting::ModelFolder> init;  // Of --init.
   train::BatchPlan batch;
+  int zero_stage = 0;  // That all ranks have agreed on (train::ZeroStageOf).
 };
 
 // Reads config, data set and --init, and checks them against each other and against what is in the

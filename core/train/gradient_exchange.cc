@@ -44,9 +44,9 @@ std::vector<distributed::Bucket> BucketsOf(const model::ParameterStore& store, i
 }
 
 absl::StatusOr<std::shared_ptr<const distributed::FlatSharding>> ShardingFor(
-    const model::ParameterStore& store, const configs::DistributedConfig& config,
+    const model::ParameterStore& store, int zero_stage,
     const distributed::Communicator& communicator) {
-  if (config.zero_stage == 0) return nullptr;
+  if (zero_stage == 0) return nullptr;
   const int64_t multiple = TrainableMultiple(communicator.size());
   if (store.trainable_size() % multiple != 0 || store.bf16_begin() % multiple != 0) {
     return absl::InternalError(absl::StrCat("the weights' buffer, with ", store.trainable_size(),

@@ -29,10 +29,10 @@ std::vector<distributed::Bucket> BucketsOf(const model::ParameterStore& store, i
 // What the store's trainable_multiple must be, so that `ranks` ranks can share it.
 int64_t TrainableMultiple(int ranks);
 
-// How the optimizer's state of such a model is sliced over the ranks; null for zero_stage 0.
-// Internal: the store was not made with TrainableMultiple.
+// How the optimizer's state of such a model is sliced over the ranks; null for `zero_stage` 0 (see
+// ZeroStageOf). Internal: the store was not made with TrainableMultiple.
 absl::StatusOr<std::shared_ptr<const distributed::FlatSharding>> ShardingFor(
-    const model::ParameterStore& store, const configs::DistributedConfig& config,
+    const model::ParameterStore& store, int zero_stage,
     const distributed::Communicator& communicator);
 
 // One thread. Communicator and store must outlive it.

@@ -68,7 +68,7 @@ std::vector<MemoryPart> MemoryOfRank(const model::ParameterStore& store,
                                      const BatchPlan& batch, int64_t averages, int64_t piece) {
   const bool bf16 = store.compute_bf16().defined();
   const bool sends_bf16 = config.gradient_precision == configs::Precision::kBf16;
-  const int64_t owners = config.zero_stage > 0 ? batch.ranks : 1;
+  const int64_t owners = config.zero_stage.value_or(0) > 0 ? batch.ranks : 1;
   const int64_t weights = store.flat_size();
   const int64_t gradients = store.trainable_size();
   const int64_t sent_bytes = sends_bf16 ? 2 : 4;
@@ -119,7 +119,7 @@ absl::StatusOr<Traffic> TrafficOfStep(const model::ParameterStore& store,
   distributed::FakeCommunicator communicator(/*rank=*/0, batch.ranks);
   const std::vector<distributed::Bucket> buckets = BucketsOf(store, batch.ranks);
   std::shared_ptr<const distributed::FlatSharding> sharding;
-  if (config.zero_stage > 0) {
+  if (config.zero_stage.value_or(0) > 0) {
     sharding = std::make_shared<const distributed::FlatSharding>(
         buckets, batch.ranks, communicator.rank(), distributed::PieceElements(device));
   }

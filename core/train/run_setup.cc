@@ -146,7 +146,18 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
   return configs::ParseRunConfig(configs::ToText(config), "the config with what was filled in", {});
 }
 
-int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks) {
+int ZeroStageOf(const configs::RunConfig& config, int ranks, bool overlaps) {
+  if (config.distributed.zero_stage.has_value()) return *config.distributed.zero_stage;
+  if (ranks == 1 || overlaps) return 0;
+  // Which FindProblem refuses where it is asked for.
+  const bool needs_whole_weights =
+      config.train.precision == configs::Precision::kBf16 && config.model.has_value() &&
+      std::holds_alternative<configs::Edm2UNetConfig>(config.model->architecture);
+  return needs_whole_weights ? 0 : 1;
+}
+
+int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks,
+                   int zero_stage) {
   const bool bf16 = config.train.precision == configs::Precision::kBf16;
   // Weights of forward and backward, and gradients, which are also there in fp32; and the gradient
   // in bf16 where it is sent so.
@@ -155,14 +166,13 @@ int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int
   // Two moments, the averages, and the fp32 weights if they are not those of forward and backward.
   const auto averages = static_cast<int64_t>(optim::AverageNames(config.ema).size());
   const int64_t sliced = (8 + 4 * averages + (bf16 ? 4 : 0)) * num_parameters;
-  return num_parameters * bytes_each +
-         (config.distributed.zero_stage > 0 ? sliced / ranks : sliced);
+  return num_parameters * bytes_each + (zero_stage > 0 ? sliced / ranks : sliced);
 }
 
 absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& config, int ranks,
-                         int ranks_on_host) {
+                         int ranks_on_host, int zero_stage) {
   const auto available = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  const int64_t needed = StateBytes(num_parameters, config, ranks) * ranks_on_host;
+  const int64_t needed = StateBytes(num_parameters, config, ranks, zero_stage) * ranks_on_host;
   if (needed <= available) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrFormat(
       "the model has %d parameters: weights, gradients and optimizer of %d ranks take %.1f GiB, "

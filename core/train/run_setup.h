@@ -20,12 +20,17 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
                                                  const data::Dataset& dataset,
                                                  const exporting::ModelFolder* init);
 
+// distributed.zero_stage, or what it is where the config does not say. `overlaps`: whether
+// exchanges are hidden behind backward; stage 1's last one, of weights, never is.
+int ZeroStageOf(const configs::RunConfig& config, int ranks, bool overlaps);
+
 // The number of bytes that weights, gradients, moments and averages take on each of `ranks` ranks.
-int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks);
+int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks,
+                   int zero_stage);
 
 // InvalidArgument if the run's state alone exceeds the machine's memory.
 absl::Status CheckMemory(int64_t num_parameters, const configs::RunConfig& config, int ranks,
-                         int ranks_on_host);
+                         int ranks_on_host, int zero_stage);
 
 }  // namespace langevin::train
 

@@ -40,6 +40,11 @@ inline void ExpectCollectivesWork(Communicator& communicator, int64_t count, at:
   const std::unique_ptr<Work> scattering =
       communicator.ReduceScatter(scattered, NumbersOfRank(rank, ranks * count, type));
 
+  const at::Tensor scattered_in_place = NumbersOfRank(rank, ranks * count, type);
+  const at::Tensor own_sum = scattered_in_place.narrow(0, rank * count, count);
+  const std::unique_ptr<Work> scattering_in_place =
+      communicator.ReduceScatter(own_sum, scattered_in_place);
+
   const at::Tensor gathered = at::zeros({ranks * count}, type);
   const std::unique_ptr<Work> gathering =
       communicator.AllGather(gathered, NumbersOfRank(rank, count, type));
@@ -57,8 +62,8 @@ inline void ExpectCollectivesWork(Communicator& communicator, int64_t count, at:
   const at::Tensor sent = NumbersOfRank(rank, count, type);
   const std::unique_ptr<Work> sending = communicator.Broadcast(sent, ranks - 1);
 
-  for (Work* work : {reducing.get(), scattering.get(), gathering.get(), gathering_in_place.get(),
-                     exchanging.get(), sending.get()}) {
+  for (Work* work : {reducing.get(), scattering.get(), scattering_in_place.get(), gathering.get(),
+                     gathering_in_place.get(), exchanging.get(), sending.get()}) {
     const absl::Status status = work->Wait();
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_TRUE(work->Wait().ok()) << "waiting twice gives the same answer";
@@ -66,6 +71,7 @@ inline void ExpectCollectivesWork(Communicator& communicator, int64_t count, at:
   EXPECT_TRUE(at::equal(reduced, SumOfNumbers(ranks, count, type)));
   EXPECT_TRUE(at::equal(scattered,
                         SumOfNumbers(ranks, ranks * count, type).narrow(0, rank * count, count)));
+  EXPECT_TRUE(at::equal(own_sum, scattered));
   EXPECT_TRUE(at::equal(gathered, gathered_in_place));
   for (int other = 0; other < ranks; ++other) {
     EXPECT_TRUE(

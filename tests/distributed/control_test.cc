@@ -51,6 +51,14 @@ TEST(ControlChannelTest, ARankThatDoesNotComeIsNamed) {
   });
 }
 
+TEST(AgreeOnLeastTest, AllRanksGetTheSmallestNumber) {
+  RunControls(3, 60, [](ControlChannel& control) {
+    const absl::StatusOr<int64_t> least = AgreeOnLeast(control, control.rank() == 1 ? -2 : 5);
+    ASSERT_TRUE(least.ok()) << least.status();
+    EXPECT_EQ(*least, -2);
+  });
+}
+
 TEST(AgreeOnTextTest, NamesTheRankAndTheLineThatDiffer) {
   RunControls(3, 60, [](ControlChannel& control) {
     EXPECT_TRUE(AgreeOnText(control, "a\nb").ok());

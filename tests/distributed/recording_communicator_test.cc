@@ -53,11 +53,11 @@ TEST(RecordingCommunicatorTest, EveryCollectiveWorksAndIsRecorded) {
       kinds.push_back(entry.kind);
       EXPECT_EQ(entry.state, State::kCompleted) << entry.kind;
     }
-    EXPECT_THAT(kinds,
-                testing::ElementsAre("all_reduce", "reduce_scatter", "all_gather", "all_gather",
-                                     "all_to_all", "broadcast", "barrier", "shutdown"));
+    EXPECT_THAT(kinds, testing::ElementsAre("all_reduce", "reduce_scatter", "reduce_scatter",
+                                            "all_gather", "all_gather", "all_to_all", "broadcast",
+                                            "barrier", "shutdown"));
     EXPECT_EQ(rank.recorder->Entries()[0].bytes, 400);
-    EXPECT_EQ(rank.recorder->Entries()[2].bytes, 1200);
+    EXPECT_EQ(rank.recorder->Entries()[3].bytes, 1200);
   });
 }
 

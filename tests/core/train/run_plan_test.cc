@@ -71,6 +71,22 @@ TEST(RunPlanTest, Stage1SlicesMomentsAverageAndFp32Weights) {
   EXPECT_EQ(whole["exchange"], 2 << 20);
 }
 
+TEST(RunPlanTest, WhereNothingHidesExchangesTheOptimizerIsSliced) {
+  configs::RunConfig config;
+  config.train.precision = configs::Precision::kBf16;
+  EXPECT_EQ(ZeroStageOf(config, /*ranks=*/2, /*overlaps=*/false), 1);
+  EXPECT_EQ(ZeroStageOf(config, /*ranks=*/2, /*overlaps=*/true), 0);
+  EXPECT_EQ(ZeroStageOf(config, /*ranks=*/1, /*overlaps=*/false), 0);
+  config.model.emplace().architecture = configs::Edm2UNetConfig();
+  EXPECT_EQ(ZeroStageOf(config, /*ranks=*/2, /*overlaps=*/false), 0) << "which it needs in bf16";
+  config.train.precision = configs::Precision::kFp32;
+  EXPECT_EQ(ZeroStageOf(config, /*ranks=*/2, /*overlaps=*/false), 1);
+  for (const int stage : {0, 1}) {
+    config.distributed.zero_stage = stage;
+    EXPECT_EQ(ZeroStageOf(config, /*ranks=*/2, /*overlaps=*/stage == 1), stage) << "as set";
+  }
+}
+
 // A plan and the start table must not tell two stories.
 TEST(RunPlanTest, WithoutPartialSumsMemoryIsTheStateOfTheStartTable) {
   for (const configs::Precision precision :
@@ -84,7 +100,7 @@ TEST(RunPlanTest, WithoutPartialSumsMemoryIsTheStateOfTheStartTable) {
       for (const auto& [name, bytes] : Memory(precision, config.distributed, Batch(8, 8))) {
         sum += bytes;
       }
-      EXPECT_EQ(sum, StateBytes(kNumbers, config, 8));
+      EXPECT_EQ(sum, StateBytes(kNumbers, config, 8, stage));
     }
   }
 }
