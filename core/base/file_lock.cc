@@ -10,6 +10,18 @@
 #include "absl/strings/str_cat.h"
 
 namespace langevin {
+namespace {
+
+// A process that was killed may have forked a moment before: its child has the lock until it is
+// killed too, or closes what it does not need.
+constexpr int kAttempts = 100;
+constexpr useconds_t kMicrosecondsBetween = 10'000;
+
+bool TryLock(int descriptor) {
+  return flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -18,11 +30,12 @@ absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path
         absl::StrCat(path, ": cannot be opened (", std::strerror(errno), ")"));
   }
   auto lock = absl::WrapUnique(new FileLock(descriptor));
-  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": another process is at work here; wait for it, or end it"));
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt > 0) usleep(kMicrosecondsBetween);
+    if (TryLock(descriptor)) return lock;
   }
-  return lock;
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": another process is at work here; wait for it, or end it"));
 }
 
 FileLock::~FileLock() { close(descriptor_); }

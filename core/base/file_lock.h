@@ -12,8 +12,8 @@ namespace langevin {
 // Destroying it frees the lock; the file stays. Not thread-safe.
 class FileLock {
  public:
-  // Creates `path` if it is not there. FailedPrecondition: another process has the lock. File
-  // systems without locks give one that keeps nobody out.
+  // Creates `path` if it is not there. FailedPrecondition: another process has the lock and keeps
+  // it for a second. File systems without locks give one that keeps nobody out.
   static absl::StatusOr<std::unique_ptr<FileLock>> Take(const std::string& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <iostream>
 #include <map>
 #include <string>
 #include <vector>
@@ -83,6 +84,7 @@ TEST_F(PrepareResumeTest, AKilledPreparationGoesOn) {
         for (const absl::Status& status : RunInLockstep(ranks, [&](Group& group) {
                return PrepareDataset(files_, group, Options(output, 2)).status();
              })) {
+          if (!status.ok()) std::cerr << "attempt " << attempt << ": " << status << "\n";
           ok = ok && status.ok();
         }
         _exit(ok ? 0 : 1);
