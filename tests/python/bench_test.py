@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import time
 
 from conftest import run
 
@@ -31,8 +32,11 @@ def test_step_prints_the_keys_of_the_peer_and_counts_all_ranks(tmp_path):
     unet = write_unet(tmp_path)
     for ranks, more in ((0, []), (2, []), (2, ["--reduction", "fast", "--precision", "bf16"])):
         line, = json_lines(run(["bench", "step", "--unet", unet, "--batch", "2", "--steps", "3",
-                                "--warmup", "1", "--threads", "1", "--work", tmp_path, *more], ranks=ranks))
+                                "--warmup", "1", "--threads", "1", "--work", tmp_path, "--step_ends", *more],
+                               ranks=ranks))
         assert list(line) == peer_keys()
+        ends = line["step_ends_s"]
+        assert len(ends) == 3 and ends == sorted(ends) and 0 <= time.monotonic() - ends[-1] < 60
         assert line["peer"] == "langevin" and line["ranks"] == max(ranks, 1) and line["threads"] == 1
         assert line["dtype"] == ("bf16" if "bf16" in more else "fp32")
         assert line["batch_per_rank"] == 2 and line["parameters"] > 1000
