@@ -84,3 +84,10 @@ def test_what_cannot_be_planned_is_refused(dataset, config, tmp_path):
     assert process.returncode == 3 and "tiny.textproto" in process.stderr
     assert run([*arguments, "--dry_run", "--ranks", 2], ranks=2, check=False).returncode == 3
     assert not (tmp_path / "run").exists()
+
+
+def test_where_nothing_hides_exchanges_each_rank_updates_its_slice(dataset, config, tmp_path):
+    for overlap, sliced in (("true", False), ("false", True)):
+        process = run(train_arguments(config, dataset, tmp_path / "run", "--dry_run", "--set",
+                                      f"distributed.overlap={overlap}"), ranks=2)
+        assert ("sliced over the ranks (ZeRO-1)" in process.stderr) == sliced
