@@ -69,8 +69,7 @@ int64_t NumClasses(const configs::ModelConfig& model) {
 struct StepTimes {
   double model_made_s = 0;   // After the process's start.
   double first_step_s = 0;   // After the process's start.
-  std::vector<double> each;  // Seconds from one step's end to the next's, after the first step.
-  std::vector<double> ends;  // Of the same steps, by MonotonicSeconds.
+  std::vector<double> ends;  // Of all steps, by MonotonicSeconds.
   int64_t peak_rss_mib = 0;  // Before the checkpoint that ends a run.
   int64_t parameters = 0;
   int threads = 1;
@@ -81,21 +80,14 @@ class StepClock {
  public:
   explicit StepClock(StepTimes& times) : times_(times) {}
   bool operator()() {
-    const double now = MonotonicSeconds();
-    if (last_ == 0) {
-      times_.first_step_s = SecondsSinceProcessStart();
-    } else {
-      times_.each.push_back(now - last_);
-      times_.ends.push_back(now);
-    }
-    last_ = now;
+    if (times_.ends.empty()) times_.first_step_s = SecondsSinceProcessStart();
+    times_.ends.push_back(MonotonicSeconds());
     times_.peak_rss_mib = PeakMemoryBytes() >> 20;
     return false;
   }
 
  private:
   StepTimes& times_;
-  double last_ = 0;
 };
 
 absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::string& folder,
@@ -174,7 +166,11 @@ absl::Status BenchStep(const StepBenchOptions& options, launch::MpiRuntime& runt
   LANGEVIN_RETURN_IF_ERROR(AgreeOnStatus(runtime.control(), config.status()));
   LANGEVIN_ASSIGN_OR_RETURN(const StepTimes times, TimeSteps(*config, options.work, runtime));
   if (runtime.rank() != 0) return absl::OkStatus();
-  const double step_s = Median({times.each.begin() + options.warmup, times.each.end()});
+  // Of the steps that are timed, each from the end of the one before.
+  const std::vector<double> ends(times.ends.begin() + 1 + options.warmup, times.ends.end());
+  std::vector<double> seconds(ends.size());
+  for (size_t i = 0; i < ends.size(); ++i) seconds[i] = ends[i] - times.ends[options.warmup + i];
+  const double step_s = Median(std::move(seconds));
   const int64_t images = config->train.global_batch;
   nlohmann::ordered_json line = {{"peer", "langevin"},
                                  {"dtype", options.precision},
@@ -189,10 +185,7 @@ absl::Status BenchStep(const StepBenchOptions& options, launch::MpiRuntime& runt
                                  {"first_step_s", Rounded(times.first_step_s)},
                                  {"peak_rss_mib", times.peak_rss_mib},
                                  {"peak_device_mib", nullptr}};
-  if (options.step_ends) {
-    line["step_ends_s"] =
-        std::vector<double>(times.ends.begin() + options.warmup, times.ends.end());
-  }
+  if (options.step_ends) line["step_ends_s"] = ends;
   PrintJsonLine(line);
   return absl::OkStatus();
 }

@@ -83,7 +83,7 @@ def commands_of(group, work):
 
 
 def descendants(roots):
-    """The processes `roots` and all that they started, who ended or not."""
+    """The processes `roots` and all that they started."""
     children = {}
     for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -101,10 +101,11 @@ class Group:
     """Processes that have their turns together."""
 
     def __init__(self, name, work):
-        self.turns = []  # (cycle, begin, end), by CLOCK_MONOTONIC.
+        self.turns = []  # (cycle or None, begin, end), by CLOCK_MONOTONIC.
         self.processes = []
         for i, command in enumerate(commands_of(name, work)):
-            self.processes.append(subprocess.Popen(command, env=ENVIRONMENT, text=True,
+            # In a session of its own, whose processes none but this script signals.
+            self.processes.append(subprocess.Popen(command, env=ENVIRONMENT, text=True, start_new_session=True,
                                                    stdout=open(work / f"{name}.{i}.out", "w+"),
                                                    stderr=open(work / f"{name}.{i}.err", "w+")))
         self.outputs = [work / f"{name}.{i}.out" for i in range(len(self.processes))]
@@ -137,28 +138,22 @@ class Group:
         for output in self.outputs:
             ends = json.loads(output.read_text().strip().splitlines()[-1])["step_ends_s"]
             by_process.append({cycle: np.diff([moment for moment in ends if begin < moment < end]).tolist()
-                               for cycle, begin, end in self.turns if cycle >= 0})
+                               for cycle, begin, end in self.turns if cycle is not None})
         return by_process
 
 
 def take_turns(groups):
     names, cycle = list(groups), 0
-    # Start-up is one turn, however long: when it ends differs between them.
-    while not all(group.ended() for group in groups.values()):
+    while not any(group.ended() for group in groups.values()):
         for i in range(len(names)):
-            group = groups[names[(i + cycle) % len(names)]]
-            if not group.ended():
-                group.turn(cycle, args.turn_s)
+            groups[names[(i + cycle) % len(names)]].turn(cycle, args.turn_s)
         cycle += 1
-        done = {name: group.ended() for name, group in groups.items()}
-        print(f"\rcycle {cycle}, {sum(done.values())} of {len(done)} groups are done", end="", file=sys.stderr,
-              flush=True)
-        # Without all of them there is nothing to compare.
-        if any(done.values()):
-            for group in groups.values():
-                while not group.ended():
-                    group.turn(-1, args.turn_s)
+        print(f"\rcycle {cycle}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
+    # The others print their figures at their end.
+    for group in groups.values():
+        while not group.ended():
+            group.turn(None, args.turn_s)
 
 
 def mean_of_turns(by_process, cycles, of_two):
@@ -181,6 +176,8 @@ def compare(two, alone, cycles, of_two):
 
 
 def main():
+    # Whatever ends this must end those that are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     with tempfile.TemporaryDirectory() as work:
         groups = {}
         try:
