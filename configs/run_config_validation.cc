@@ -50,10 +50,8 @@ Problem FindProblemInModel(const RunConfig& config) {
                         "probability above 0",
                         model.augment_dim)};
   }
-  // Rows are normalised where all of the fp32 weights are.
-  const bool sliced =
-      config.distributed.zero_stage.value_or(0) > 0 && config.train.precision == Precision::kBf16;
-  if (sliced && std::holds_alternative<Edm2UNetConfig>(model.architecture)) {
+  if (config.distributed.zero_stage.value_or(0) > 0 &&
+      NeedsWholeWeights(model, config.train.precision)) {
     return ConfigProblem{"distributed.zero_stage",
                          "value 1: must be 0 for model.edm2_unet with train.precision BF16: its "
                          "weights are normalised after each update, which takes them whole"};
@@ -315,6 +313,11 @@ std::optional<ConfigProblem> FindProblem(const RunConfig& config) {
     if (problem.has_value()) return problem;
   }
   return std::nullopt;
+}
+
+bool NeedsWholeWeights(const ModelConfig& model, Precision precision) {
+  return precision == Precision::kBf16 &&
+         std::holds_alternative<Edm2UNetConfig>(model.architecture);
 }
 
 void RoundUpToGlobalBatch(RunConfig& config) {

@@ -114,11 +114,8 @@ absl::StatusOr<StepTimes> RunSteps(const configs::RunConfig& config, const std::
       architecture, config.train.precision, device, train::TrainableMultiple(runtime.size()));
   network->parameters().Initialize(config.seed);
   times.parameters = network->parameters().num_parameters();
-  const bool overlaps = config.distributed.overlap.value_or(communicator->advises_overlap());
-  LANGEVIN_ASSIGN_OR_RETURN(
-      const int zero_stage,
-      distributed::AgreeOnLeast(runtime.control(),
-                                train::ZeroStageOf(config, runtime.size(), overlaps)));
+  LANGEVIN_ASSIGN_OR_RETURN(const int zero_stage,
+                            AgreeOnZeroStage(config, runtime, device.is_cuda()));
   LANGEVIN_ASSIGN_OR_RETURN(const auto sharding,
                             train::ShardingFor(network->parameters(), zero_stage, *communicator));
   times.model_made_s = SecondsSinceProcessStart();

@@ -1,7 +1,10 @@
 #include "tools/compute_on_ranks.h"
 
+#include "ATen/Parallel.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/train/run_setup.h"
+#include "distributed/agreement.h"
 #include "distributed/torch_errors.h"
 #include "tools/run_on_ranks.h"
 
@@ -44,6 +47,17 @@ absl::StatusOr<at::Device> ChooseDevice(launch::MpiRuntime& runtime, configs::Ba
         " but ", DeviceCount(), " GPUs; start one rank a GPU, or set distributed.backend=MPI"));
   }
   return at::Device(at::kCPU);
+}
+
+int ZeroStageHere(const configs::RunConfig& config, const launch::MpiRuntime& runtime,
+                  bool on_device) {
+  const bool advised = launch::AdvisesOverlap(runtime, on_device, at::get_num_threads());
+  return train::ZeroStageOf(config, runtime.size(), config.distributed.overlap.value_or(advised));
+}
+
+absl::StatusOr<int> AgreeOnZeroStage(const configs::RunConfig& config, launch::MpiRuntime& runtime,
+                                     bool on_device) {
+  return distributed::AgreeOnLeast(runtime.control(), ZeroStageHere(config, runtime, on_device));
 }
 
 }  // namespace langevin::tools

@@ -22,6 +22,14 @@ absl::Status ComputeOnRanks(launch::Purpose purpose,
 // a GPU for each rank.
 absl::StatusOr<at::Device> ChooseDevice(launch::MpiRuntime& runtime, configs::Backend backend);
 
+// train::ZeroStageOf as this rank sees it, with its threads; others may have other cores.
+int ZeroStageHere(const configs::RunConfig& config, const launch::MpiRuntime& runtime,
+                  bool on_device);
+
+// The least of ZeroStageHere of all ranks, which call it together.
+absl::StatusOr<int> AgreeOnZeroStage(const configs::RunConfig& config, launch::MpiRuntime& runtime,
+                                     bool on_device);
+
 }  // namespace langevin::tools
 
 #endif  // LANGEVIN_TOOLS_COMPUTE_ON_RANKS_H_

@@ -230,13 +230,6 @@ absl::Status RunTrainer(FileSystem& file_system, const TrainOptions& options, co
   return absl::OkStatus();
 }
 
-// The stage as this rank sees it; others may have other cores.
-int ZeroStageHere(const configs::RunConfig& config, const launch::MpiRuntime& runtime,
-                  bool on_device) {
-  const bool advised = launch::AdvisesOverlap(runtime, on_device, at::get_num_threads());
-  return train::ZeroStageOf(config, runtime.size(), config.distributed.overlap.value_or(advised));
-}
-
 absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scaling,
                          launch::MpiRuntime& runtime) {
   FileSystem& file_system = PosixFileSystem();
@@ -263,9 +256,8 @@ absl::Status TrainOnRank(const TrainOptions& options, const ScalingOptions& scal
     return PrintScalingPlan(file_system, scaling, options.output, plan, runtime);
   }
   LANGEVIN_ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(runtime, distribution.backend));
-  LANGEVIN_ASSIGN_OR_RETURN(
-      plan.zero_stage,
-      distributed::AgreeOnLeast(control, ZeroStageHere(plan.config, runtime, device.is_cuda())));
+  LANGEVIN_ASSIGN_OR_RETURN(plan.zero_stage,
+                            AgreeOnZeroStage(plan.config, runtime, device.is_cuda()));
   const Table table = DescribeRun(options, plan, runtime, device, num_parameters);
   LogInfo("langevin %s", kVersion);
   LogTable(table);

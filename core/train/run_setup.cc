@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "configs/run_config_validation.h"
 #include "core/base/status_macros.h"
 #include "core/diffusion/scheduler_config.h"
 #include "core/optim/schedule.h"
@@ -149,11 +150,10 @@ absl::StatusOr<configs::RunConfig> ResolveConfig(configs::RunConfig config,
 int ZeroStageOf(const configs::RunConfig& config, int ranks, bool overlaps) {
   if (config.distributed.zero_stage.has_value()) return *config.distributed.zero_stage;
   if (ranks == 1 || overlaps) return 0;
-  // Which FindProblem refuses where it is asked for.
-  const bool needs_whole_weights =
-      config.train.precision == configs::Precision::kBf16 && config.model.has_value() &&
-      std::holds_alternative<configs::Edm2UNetConfig>(config.model->architecture);
-  return needs_whole_weights ? 0 : 1;
+  return config.model.has_value() &&
+                 configs::NeedsWholeWeights(*config.model, config.train.precision)
+             ? 0
+             : 1;
 }
 
 int64_t StateBytes(int64_t num_parameters, const configs::RunConfig& config, int ranks,
