@@ -21,7 +21,7 @@ using configs::DiffusionConfig;
 using configs::Prediction;
 using configs::Weighting;
 
-constexpr int64_t kBatch = 64;
+constexpr int64_t kBoundBatch = 64;
 
 DiffusionConfig BoundConfig(configs::Variance variance, int64_t steps) {
   return {.process = DdpmConfig{.num_train_timesteps = steps,
@@ -51,7 +51,7 @@ TEST(BoundObjectiveTest, TheTermsAddUpToTheBoundThatIsEvaluated) {
         configs::Variance::kLearnedRange}) {
     const DiffusionConfig config = BoundConfig(variance, kSteps);
     const bool learned = variance == configs::Variance::kLearnedRange;
-    const auto objective = MakeObjective(config, kBatch);
+    const auto objective = MakeObjective(config, kBoundBatch);
     const TrainingExample example = objective->MakeExample(batch, 1, 0);
     at::Tensor prediction = at::full_like(batch, 0.25);
     if (learned) prediction = at::cat({prediction, at::full_like(batch, -0.4)}, 1);
@@ -86,7 +86,8 @@ TEST(BoundObjectiveTest, TheTermsAddUpToTheBoundThatIsEvaluated) {
 // proportion to their losses it varies least, which is what it is for.
 TEST(BoundObjectiveTest, DrawnByLossTheMeanIsTheSameAndLessNoisy) {
   constexpr int64_t kSteps = 20, kImages = 4000;
-  const auto objective = MakeObjective(BoundConfig(configs::Variance::kFixedSmall, kSteps), kBatch);
+  const auto objective =
+      MakeObjective(BoundConfig(configs::Variance::kFixedSmall, kSteps), kBoundBatch);
   const at::Tensor batch = at::full({kImages, 1, 2, 2}, 0.5);
   const auto losses = [&] {
     const TrainingExample example = objective->MakeExample(batch, 1, 0);
@@ -114,7 +115,7 @@ TEST(BoundObjectiveTest, DrawnByLossTheMeanIsTheSameAndLessNoisy) {
 // posterior's no step but the first costs anything.
 TEST(BoundObjectiveTest, TheBoundAloneTeachesMeanAndVariance) {
   const DiffusionConfig config = BoundConfig(configs::Variance::kLearnedRange, 50);
-  const auto objective = MakeObjective(config, kBatch);
+  const auto objective = MakeObjective(config, kBoundBatch);
   const at::Tensor clean = at::rand({64, 1, 2, 2}) * 2 - 1;
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
@@ -133,13 +134,13 @@ TEST(BoundObjectiveTest, TheBoundAloneTeachesMeanAndVariance) {
 TEST(HybridObjectiveTest, ImagesLossesHaveTheHybridLossAsTheirMean) {
   DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
   const at::Tensor clean = at::rand({16, 1, 2, 2}) * 2 - 1;
-  const auto objective = MakeObjective(config, kBatch);
+  const auto objective = MakeObjective(config, kBoundBatch);
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   const at::Tensor prediction = at::rand({16, 2, 2, 2});
   const ExampleLoss loss = objective->Loss(prediction, example);
   EXPECT_FALSE(loss.of_images.defined());
   config.times.distribution = configs::TimeDistribution::kImportance;
-  const auto by_loss = MakeObjective(config, kBatch);
+  const auto by_loss = MakeObjective(config, kBoundBatch);
   const ExampleLoss same = by_loss->Loss(prediction, by_loss->MakeExample(clean, 5, 0));
   EXPECT_NEAR(same.mean.item<double>(), loss.mean.item<double>(), 1e-5);
   EXPECT_NEAR(same.of_images.mean().item<double>(), loss.mean.item<double>(), 1e-5);
@@ -147,7 +148,7 @@ TEST(HybridObjectiveTest, ImagesLossesHaveTheHybridLossAsTheirMean) {
 
 TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
   const DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
-  const auto objective = MakeObjective(config, kBatch);
+  const auto objective = MakeObjective(config, kBoundBatch);
   const at::Tensor clean = at::rand({8, 1, 2, 2}) * 2 - 1;
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
@@ -162,7 +163,7 @@ TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
 // With a perfect mean the best variance of a step is the posterior's: -1 of the range.
 TEST(HybridObjectiveTest, APerfectMeanWantsThePosteriorVariance) {
   const DiffusionConfig config{.process = DdpmConfig{.variance = configs::Variance::kLearnedRange}};
-  const auto objective = MakeObjective(config, kBatch);
+  const auto objective = MakeObjective(config, kBoundBatch);
   const at::Tensor clean = at::rand({64, 1, 1, 1}) * 2 - 1;
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
   const auto loss_at = [&](double range) {

@@ -7,6 +7,7 @@
 #include "ATen/ATen.h"
 #include "core/diffusion/parameterization.h"
 #include "core/diffusion/scheduler_config.h"
+#include "core/diffusion/time_distribution.h"
 #include "gtest/gtest.h"
 
 namespace langevin::diffusion {
@@ -19,12 +20,12 @@ using configs::FlowConfig;
 using configs::Prediction;
 using configs::SdeConfig;
 
-constexpr int64_t kBatch = 64;
+constexpr int64_t kObjectiveBatch = 64;
 
 TrainingExample MakeFor(Prediction prediction, const at::Tensor& clean,
                         int64_t first_position = 0) {
   const DiffusionConfig config{.process = DdpmConfig{.prediction = prediction}};
-  return MakeObjective(config, kBatch)->MakeExample(clean, /*seed=*/7, first_position);
+  return MakeObjective(config, kObjectiveBatch)->MakeExample(clean, /*seed=*/7, first_position);
 }
 
 // Every process with every prediction it allows.
@@ -74,9 +75,10 @@ TEST(ObjectiveTest, APerfectNetworkDenoisesInEveryFamily) {
   const at::Tensor clean = at::rand({32, 1, 2, 2}) * 2 - 1;
   for (const DiffusionConfig& config : AllConfigs()) {
     ASSERT_FALSE(configs::FindProblem(config).has_value()) << configs::FindProblem(config)->message;
-    const TrainingExample example = MakeObjective(config, kBatch)->MakeExample(clean, 3, 0);
+    const TrainingExample example =
+        MakeObjective(config, kObjectiveBatch)->MakeExample(clean, 3, 0);
     const Formulation formulation = FormulationFrom(config);
-    const TimeDistribution times(config, formulation.process, kBatch);
+    const TimeDistribution times(config, formulation.process, kObjectiveBatch);
     for (int64_t i = 0; i < clean.size(0); ++i) {
       const NoiseLevel level = formulation.process->At(times.Draw(3, i));
       EXPECT_NEAR(example.timesteps[i].item<double>(), level.network_time,
@@ -131,7 +133,8 @@ TEST(ObjectiveTest, PreconditioningGivesUnitVariance) {
         configs::ProcessConfig(
             SdeConfig{.kind = configs::SdeKind::kVe, .prediction = Prediction::kPreconditioned})}) {
     const DiffusionConfig config{.process = process, .data_sigma = 0.6};
-    const TrainingExample example = MakeObjective(config, kBatch)->MakeExample(clean, 0, 0);
+    const TrainingExample example =
+        MakeObjective(config, kObjectiveBatch)->MakeExample(clean, 0, 0);
     EXPECT_NEAR(example.input.std().item<double>(), 1, 0.02);
     EXPECT_NEAR(example.target.std().item<double>(), 1, 0.02);
   }
@@ -141,7 +144,7 @@ TEST(ObjectiveTest, PreconditioningGivesUnitVariance) {
 TEST(ObjectiveTest, DrawsBelongToThePosition) {
   const at::Tensor clean = at::rand({6, 1, 3, 3});
   for (const DiffusionConfig& config : AllConfigs()) {
-    const auto objective = MakeObjective(config, kBatch);
+    const auto objective = MakeObjective(config, kObjectiveBatch);
     const TrainingExample whole = objective->MakeExample(clean, 7, 100);
     const TrainingExample part = objective->MakeExample(clean.narrow(0, 4, 2).contiguous(), 7, 104);
     EXPECT_TRUE(at::equal(whole.input.narrow(0, 4, 2), part.input));
@@ -152,12 +155,12 @@ TEST(ObjectiveTest, DrawsBelongToThePosition) {
 
 TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
   const at::Tensor clean = at::rand({2, 1, 2, 2});
-  const auto simple = MakeObjective({.process = DdpmConfig()}, kBatch);
+  const auto simple = MakeObjective({.process = DdpmConfig()}, kObjectiveBatch);
   const TrainingExample example = simple->MakeExample(clean, 0, 0);
   EXPECT_NEAR(simple->Loss(example.target + 0.5, example).mean.item<double>(), 0.25, 1e-6);
 
   const auto score =
-      MakeObjective({.process = SdeConfig{.prediction = Prediction::kScore}}, kBatch);
+      MakeObjective({.process = SdeConfig{.prediction = Prediction::kScore}}, kObjectiveBatch);
   const TrainingExample weighted = score->MakeExample(clean, 0, 0);
   // sigma times the score is -epsilon: an error of 1 / sigma is one of 1.
   EXPECT_NEAR(
@@ -170,9 +173,10 @@ TEST(ObjectiveTest, LossIsTheWeightedMeanSquaredError) {
 TEST(UncertaintyTest, IsToldTheSignalToNoiseRatio) {
   const at::Tensor clean = at::rand({64, 1, 1, 1});
   for (DiffusionConfig config : AllConfigs()) {
-    EXPECT_FALSE(MakeObjective(config, kBatch)->MakeExample(clean, 3, 0).noise_levels.defined());
+    EXPECT_FALSE(
+        MakeObjective(config, kObjectiveBatch)->MakeExample(clean, 3, 0).noise_levels.defined());
     config.loss.uncertainty = true;
-    const auto objective = MakeObjective(config, kBatch);
+    const auto objective = MakeObjective(config, kObjectiveBatch);
     const TrainingExample example = objective->MakeExample(clean, 3, 0);
     const Formulation formulation = FormulationFrom(config);
     for (int64_t i = 0; i < clean.size(0); ++i) {
@@ -187,7 +191,8 @@ TEST(UncertaintyTest, IsToldTheSignalToNoiseRatio) {
                                                        .prediction = Prediction::kSample,
                                                        .rescale_betas_zero_snr = true},
                                  .loss = {.uncertainty = true}};
-  const at::Tensor levels = MakeObjective(zero_snr, kBatch)->MakeExample(clean, 3, 0).noise_levels;
+  const at::Tensor levels =
+      MakeObjective(zero_snr, kObjectiveBatch)->MakeExample(clean, 3, 0).noise_levels;
   EXPECT_EQ(levels.max().item<float>(), 5);
 }
 
@@ -196,7 +201,7 @@ TEST(UncertaintyTest, IsToldTheSignalToNoiseRatio) {
 TEST(UncertaintyTest, IsLeastAtTheLogarithmOfTheLoss) {
   const DiffusionConfig config{.process = SdeConfig{.prediction = Prediction::kScore},
                                .loss = {.uncertainty = true}};
-  const auto objective = MakeObjective(config, kBatch);
+  const auto objective = MakeObjective(config, kObjectiveBatch);
   const at::Tensor clean = at::rand({4, 1, 2, 2});
   TrainingExample example = objective->MakeExample(clean, 0, 0);
   const at::Tensor prediction = example.target + at::rand_like(clean) / at::sqrt(example.weights);

@@ -15,11 +15,11 @@ using configs::DiffusionConfig;
 using configs::EdmConfig;
 using configs::FlowConfig;
 
-constexpr int64_t kBatch = 64;
+constexpr int64_t kTimesBatch = 64;
 
 TEST(TimeDistributionTest, StepsAreUniform) {
   const DiffusionConfig config{.process = DdpmConfig()};
-  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  const TimeDistribution times(config, FormulationFrom(config).process, kTimesBatch);
   std::vector<int> counts(10);
   for (int i = 0; i < 20000; ++i) ++counts[static_cast<size_t>(times.Draw(7, i)) / 100];
   for (const int count : counts) EXPECT_NEAR(count, 2000, 5 * 43);  // sqrt(20000 * .1 * .9) = 42.4.
@@ -27,7 +27,7 @@ TEST(TimeDistributionTest, StepsAreUniform) {
 
 TEST(TimeDistributionTest, EdmDrawsTheLogarithmOfSigmaNormally) {
   const DiffusionConfig config{.process = EdmConfig(), .data_sigma = 0.5};
-  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  const TimeDistribution times(config, FormulationFrom(config).process, kTimesBatch);
   double sum = 0, squares = 0;
   constexpr int kDraws = 20000;
   for (int i = 0; i < kDraws; ++i) {
@@ -43,20 +43,20 @@ TEST(TimeDistributionTest, EdmDrawsTheLogarithmOfSigmaNormally) {
 TEST(TimeDistributionTest, StrataCoverEveryBatch) {
   DiffusionConfig config{.process = FlowConfig()};
   config.times.stratified = true;
-  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  const TimeDistribution times(config, FormulationFrom(config).process, kTimesBatch);
   for (uint64_t step = 0; step < 3; ++step) {
-    for (int64_t i = 0; i < kBatch; ++i) {
-      const double t = times.Draw(9, step * kBatch + i);
-      EXPECT_EQ(static_cast<int64_t>(t * kBatch), i);
+    for (int64_t i = 0; i < kTimesBatch; ++i) {
+      const double t = times.Draw(9, step * kTimesBatch + i);
+      EXPECT_EQ(static_cast<int64_t>(t * kTimesBatch), i);
     }
   }
-  EXPECT_NE(times.Draw(9, 0), times.Draw(9, kBatch));
+  EXPECT_NE(times.Draw(9, 0), times.Draw(9, kTimesBatch));
 }
 
 // Esser et al. 2024, equation 23: the middle goes to shift / (1 + shift).
 TEST(TimeDistributionTest, ShiftMovesTheMedian) {
   const DiffusionConfig config{.process = FlowConfig{.shift = 3}};
-  const TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  const TimeDistribution times(config, FormulationFrom(config).process, kTimesBatch);
   int below = 0;
   for (int i = 0; i < 10000; ++i) below += times.Draw(0, i) < 0.75 ? 1 : 0;
   EXPECT_NEAR(below, 5000, 5 * 50);
@@ -69,7 +69,7 @@ DiffusionConfig DrawnByLoss(int64_t steps) {
 
 // Before losses are known, what they are drawn by says that all are equal.
 TEST(TimeDistributionTest, DrawnByLossStepsBeginUniform) {
-  TimeDistribution times(DrawnByLoss(10), FormulationFrom(DrawnByLoss(10)).process, kBatch);
+  TimeDistribution times(DrawnByLoss(10), FormulationFrom(DrawnByLoss(10)).process, kTimesBatch);
   std::vector<double> before;
   for (int i = 0; i < 200; ++i) before.push_back(times.Draw(1, i));
   EXPECT_EQ(times.ImportanceOf(3), 1);
@@ -82,7 +82,7 @@ TEST(TimeDistributionTest, DrawnByLossStepsBeginUniform) {
 TEST(TimeDistributionTest, ImportanceChangesHowOftenAStepIsDrawnAndNotTheMean) {
   constexpr int kDraws = 100000;
   const std::vector<double> frequencies = {3, 0.1, 0.4, 0.5, 1};
-  TimeDistribution times(DrawnByLoss(5), FormulationFrom(DrawnByLoss(5)).process, kBatch);
+  TimeDistribution times(DrawnByLoss(5), FormulationFrom(DrawnByLoss(5)).process, kTimesBatch);
   times.SetFrequencies(frequencies);
   const auto f = [](double t) { return std::exp(-2 * t) + t; };
   std::vector<double> seen(5);
@@ -109,15 +109,15 @@ TEST(TimeDistributionTest, ImportanceChangesHowOftenAStepIsDrawnAndNotTheMean) {
 TEST(TimeDistributionTest, StrataCoverStepsDrawnByLoss) {
   DiffusionConfig config = DrawnByLoss(4);
   config.times.stratified = true;
-  TimeDistribution times(config, FormulationFrom(config).process, kBatch);
+  TimeDistribution times(config, FormulationFrom(config).process, kTimesBatch);
   const std::vector<double> frequencies = {2.6, 0.2, 0.5, 0.7};
   times.SetFrequencies(frequencies);
   for (uint64_t step = 0; step < 5; ++step) {
     std::vector<double> seen(4);
-    for (int64_t i = 0; i < kBatch; ++i) {
-      ++seen[static_cast<size_t>(times.Draw(2, step * kBatch + i))];
+    for (int64_t i = 0; i < kTimesBatch; ++i) {
+      ++seen[static_cast<size_t>(times.Draw(2, step * kTimesBatch + i))];
     }
-    for (size_t t = 0; t < 4; ++t) EXPECT_NEAR(seen[t], kBatch * frequencies[t] / 4, 1.001);
+    for (size_t t = 0; t < 4; ++t) EXPECT_NEAR(seen[t], kTimesBatch * frequencies[t] / 4, 1.001);
   }
 }
 
