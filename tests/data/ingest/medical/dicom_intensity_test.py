@@ -1,15 +1,12 @@
 """DICOM's windows, stored numbers, paddings and slopes against pydicom."""
-import os
-import sys
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing, pixel_array
 
-sys.path.insert(0, os.path.dirname(__file__))
-from dicom_testing import own_file, synthetic, windowed, written  # noqa: E402
-from medical_testing import run  # noqa: E402
+from dicom_testing import own_file, synthetic, windowed, written
+from medical_testing import run
 
 
 def pydicom_windowed(dataset, index=0):

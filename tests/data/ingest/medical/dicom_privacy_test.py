@@ -2,13 +2,11 @@
 import hashlib
 import hmac
 import os
-import sys
 
 import pydicom
 
-sys.path.insert(0, os.path.dirname(__file__))
-from dicom_testing import DATA_FILES, OWN_FILES, own_file, windowed, written  # noqa: E402
-from medical_testing import run  # noqa: E402
+from dicom_testing import DATA_FILES, OWN_FILES, own_file, windowed, written
+from medical_testing import run
 
 
 def identifiers(dataset):

@@ -1,14 +1,11 @@
 """DICOM slices as series and volumes: their order, what is missing, other axes, other distances."""
-import os
-import sys
 
 import numpy as np
 import pydicom
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-from dicom_testing import synthetic, written  # noqa: E402
-from medical_testing import run  # noqa: E402
+from dicom_testing import synthetic, written
+from medical_testing import run
 
 
 def make_series(tmp_path, positions, cosines=(1, 0, 0, 0, 1, 0), numbers=None, **attributes):
