@@ -71,15 +71,14 @@ def together(commands):
     return seconds
 
 
-def train(pair):
+def train(names):
     """Runs at the same time, and exports of Langevin's; the processor's seconds that each took."""
-    record = args.work / f"{'-'.join(pair)}.json"
-    if record.exists():
-        return json.loads(record.read_text())
-    say("training: " + ", ".join(pair))
+    records = {name: args.work / f"{name}.json" for name in names}
     commands = {}
-    for name in pair:
+    for name in names:
         kind, seed = name.split("-")
+        if records[name].exists():
+            continue
         if kind == "peer":
             commands[name] = [sys.executable, HERE / "peer_fashion_mnist.py", "--output", args.work / name,
                               "--images", args.images, "--seed", seed, "--threads", 1]
@@ -87,13 +86,14 @@ def train(pair):
             commands[name] = [args.langevin, "train", "--config", PRESETS[kind], "--data", args.work / "data",
                               "--output", args.work / f"{name}-run", "--set",
                               f"train.total_images={args.images}", "--set", f"seed={seed}"]
-    seconds = together(commands)
-    for name in pair:
+    if commands:
+        say("training: " + ", ".join(commands))
+    for name, seconds in together(commands).items():
         if not name.startswith("peer"):
             subprocess.run([args.langevin, "export", "--run", args.work / f"{name}-run", "--output",
                             args.work / name], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-    record.write_text(json.dumps(seconds))
-    return seconds
+        records[name].write_text(json.dumps({"processor_s": seconds}))
+    return {name: json.loads(record.read_text())["processor_s"] for name, record in records.items()}
 
 
 def evaluate(names):
