@@ -146,10 +146,10 @@ def excess(ours, peer):
     return {"value": difference, "low": interval.low, "high": interval.high}
 
 
-def show(metric, scale=1):
-    text = f"{scale * metric['value']:.3f}"
+def show(metric):
+    text = f"{metric['value']:.3f}"
     if "low" in metric:
-        text += f" ({scale * metric['low']:.3f} to {scale * metric['high']:.3f})"
+        text += f" ({metric['low']:.3f} to {metric['high']:.3f})"
     return text
 
 
@@ -185,7 +185,7 @@ for name in names:
     for metric, values in row.items():
         of_kind[kind].setdefault(metric, []).append(values["value"])
     result["runs"].append({"run": name, "train_s": seconds[name], **row})
-    print(f"{name:8} {seconds[name]:7.0f} s  {show(row['fid']):24} {show(row['kid'], 1000):24} "
+    print(f"{name:8} {seconds[name]:7.0f} s  {show(row['fid']):24} {show(row['kid']):24} "
           f"{show(row['flow']) if 'flow' in row else '-':22} {show(row['bound']) if 'bound' in row else '-'}")
 for kind in kinds:
     less = {metric: excess(values, of_kind["peer"][metric]) for metric, values in of_kind[kind].items()}
