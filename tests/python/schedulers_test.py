@@ -2,8 +2,8 @@
 have, five numbers of steps, all spacings. All cases run in one process (sample_cases.cc), in which
 langevin's own code reads the scheduler's config and draws the batch.
 
-The noise inside of samplers is a function of (seed, image, draw), which is written again here
-(Philox4x32-10, Box-Muller) and given to diffusers: stochastic schedulers are compared by value too.
+The noise inside of samplers is a function of (seed, image, draw), which random_stream.py writes again
+and which is given to diffusers: stochastic schedulers are compared by value too.
 """
 import json
 import os
@@ -21,6 +21,7 @@ from diffusers import (DDIMScheduler, DDPMPipeline, DDPMScheduler, DPMSolverMult
                        HeunDiscreteScheduler, ScoreSdeVeScheduler, UNet2DModel,
                        UniPCMultistepScheduler)
 from diffusers.schedulers.deprecated.scheduling_sde_vp import ScoreSdeVpScheduler
+from random_stream import SAMPLER_NOISE, normals
 from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)  # Tiny tensors: more threads only wait for each other.
@@ -133,32 +134,11 @@ def options_of(name):
     return next((options for prefix, options in OPTIONS.items() if name.startswith(prefix)), {})
 
 
-def philox(counters, key):
-    """Philox4x32-10 (Salmon et al. 2011) of counters (n, 4), least significant word first."""
-    x = counters.astype(np.uint64)
-    low = np.uint64(0xFFFFFFFF)
-    k0, k1 = np.uint64(key & 0xFFFFFFFF), np.uint64(key >> 32)
-    for _ in range(10):
-        a, b = x[:, 0] * np.uint64(0xD2511F53), x[:, 2] * np.uint64(0xCD9E8D57)
-        x = np.stack([(b >> np.uint64(32)) ^ x[:, 1] ^ k0, b & low,
-                      (a >> np.uint64(32)) ^ x[:, 3] ^ k1, a & low], axis=1)
-        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & low, (k1 + np.uint64(0xBB67AE85)) & low
-    return x
-
-
 def sampler_noise(draw):
-    """What langevin's samplers draw: purpose 7, the image's index, substream `draw`."""
-    images = []
-    for image in range(COUNT):
-        blocks = np.arange(SIDE * SIDE // 4)
-        counters = np.stack([np.full_like(blocks, image), np.zeros_like(blocks),
-                             np.full_like(blocks, draw << 8 | 7), blocks], axis=1)
-        words = philox(counters, SEED).astype(np.float64)
-        radius = np.sqrt(-2 * np.log((words[:, ::2] + 0.5) / 2**32))
-        angle = 2 * np.pi * words[:, 1::2] / 2**32
-        values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
-        images.append(values.reshape(1, SIDE, SIDE))
-    return torch.from_numpy(np.stack(images).astype(np.float32))
+    """What langevin's samplers draw of each image."""
+    images = [normals(SEED, image, SAMPLER_NOISE, SIDE * SIDE, substream=draw).reshape(1, SIDE, SIDE)
+              for image in range(COUNT)]
+    return torch.from_numpy(np.stack(images))
 
 
 @pytest.fixture(scope="module")

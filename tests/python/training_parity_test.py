@@ -11,12 +11,11 @@ import torch
 from conftest import make_idx_folder, run, train_arguments
 from diffusers import DDPMScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel
+from random_stream import TIMESTEP, TRAINING_NOISE, normals, words
 from safetensors.torch import load_file
-from schedulers_test import philox
 
 SEED, SIDE, BATCH, STEPS, WARMUP = 5, 8, 16, 60, 6
 LEARNING_RATE, CLIP_NORM, EMA_DECAY = 2e-3, 0.8, 0.9
-TRAINING_NOISE, TIMESTEP = 1, 2  # Of Langevin's RandomPurpose.
 CONFIG = f"""
 seed: {SEED}
 diffusion {{ ddpm {{}} }}
@@ -28,21 +27,8 @@ monitor {{ log_every_images: {BATCH} sample_every_images: 0 }}
 """
 
 
-def words(position, purpose, count):
-    blocks = np.arange((count + 3) // 4)
-    zeros = np.zeros_like(blocks)
-    return philox(np.stack([zeros + position, zeros, zeros + purpose, blocks], axis=1), SEED).reshape(-1)[:count]
-
-
-def noise_of(position):
-    pairs = words(position, TRAINING_NOISE, SIDE * SIDE).astype(np.float64).reshape(-1, 2)
-    radius, angle = np.sqrt(-2 * np.log((pairs[:, 0] + 0.5) / 2**32)), 2 * np.pi * pairs[:, 1] / 2**32
-    normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return torch.from_numpy(normal.reshape(1, SIDE, SIDE).astype(np.float32))
-
-
 def timestep_of(position, stratified):
-    word = [int(w) for w in words(position, TIMESTEP, 2)]
+    word = [int(w) for w in words(SEED, position, TIMESTEP, 2)]
     if not stratified:
         return word[0] * 1000 >> 32
     u = ((word[0] << 20 | word[1] >> 12) + 0.5) / 2**52
@@ -58,7 +44,8 @@ def train_in_pytorch(model, image, stratified):
     losses, norms = [], []
     for step in range(STEPS):
         positions = range(step * BATCH, (step + 1) * BATCH)
-        noise = torch.stack([noise_of(position) for position in positions])
+        noise = np.stack([normals(SEED, position, TRAINING_NOISE, SIDE * SIDE) for position in positions])
+        noise = torch.from_numpy(noise.reshape(BATCH, 1, SIDE, SIDE))
         timesteps = torch.tensor([timestep_of(position, stratified) for position in positions])
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * (
             min(1, (step + 1) / WARMUP) * 0.5 * (1 + np.cos(np.pi * (step + 1) / STEPS)))

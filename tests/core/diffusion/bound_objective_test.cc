@@ -111,6 +111,15 @@ TEST(BoundObjectiveTest, DrawnByLossTheMeanIsTheSameAndLessNoisy) {
   EXPECT_LT(by_loss.std().item<double>(), 0.1 * uniform.std().item<double>());
 }
 
+// The gradient of the loss by a mean that is off by 0.1 everywhere and a variance in the middle of
+// its range.
+at::Tensor GradientOffTarget(const Objective& objective, const TrainingExample& example) {
+  at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(example.target)}, 1);
+  prediction.set_requires_grad(true);
+  objective.Loss(prediction, example).mean.backward();
+  return prediction.grad();
+}
+
 // All of the loss is the bound: the mean learns from it too, and where mean and variance are the
 // posterior's no step but the first costs anything.
 TEST(BoundObjectiveTest, TheBoundAloneTeachesMeanAndVariance) {
@@ -118,10 +127,8 @@ TEST(BoundObjectiveTest, TheBoundAloneTeachesMeanAndVariance) {
   const auto objective = MakeObjective(config, kBoundBatch);
   const at::Tensor clean = at::rand({64, 1, 2, 2}) * 2 - 1;
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
-  at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
-  prediction.set_requires_grad(true);
-  objective->Loss(prediction, example).mean.backward();
-  EXPECT_GT(prediction.grad().abs().min().item<double>(), 0);
+  const at::Tensor gradient = GradientOffTarget(*objective, example);
+  EXPECT_GT(gradient.abs().min().item<double>(), 0);
   const at::Tensor perfect =
       objective->Loss(at::cat({example.target, at::full_like(clean, -1)}, 1), example).of_images;
   for (int64_t i = 0; i < 64; ++i) {
@@ -151,13 +158,11 @@ TEST(HybridObjectiveTest, TheBoundMovesTheVarianceAlone) {
   const auto objective = MakeObjective(config, kBoundBatch);
   const at::Tensor clean = at::rand({8, 1, 2, 2}) * 2 - 1;
   const TrainingExample example = objective->MakeExample(clean, 5, 0);
-  at::Tensor prediction = at::cat({example.target + 0.1, at::zeros_like(clean)}, 1);
-  prediction.set_requires_grad(true);
-  objective->Loss(prediction, example).mean.backward();
-  const at::Tensor mean_gradient = prediction.grad().narrow(1, 0, 1);
+  const at::Tensor gradient = GradientOffTarget(*objective, example);
+  const at::Tensor mean_gradient = gradient.narrow(1, 0, 1);
   // Of the simple loss: 2 * 0.1 / number of values.
   EXPECT_TRUE(at::allclose(mean_gradient, at::full_like(mean_gradient, 0.2 / clean.numel())));
-  EXPECT_GT(prediction.grad().narrow(1, 1, 1).abs().min().item<double>(), 0);
+  EXPECT_GT(gradient.narrow(1, 1, 1).abs().min().item<double>(), 0);
 }
 
 // With a perfect mean the best variance of a step is the posterior's: -1 of the range.
